@@ -1,0 +1,127 @@
+"""The small Protocols that engines implement; `models` holds the engines.
+
+An engine has a `name` (as it is chosen on the command line) and a `version` (what goes into
+the provenance: library version and, where there are weights, their sha256 prefix). It is
+built without work; weights load on first use.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from observer.discourse import Label
+from observer.media import Audio
+from observer.timeline import RoleSpan, Seconds, Span
+from observer.transcript import Transcript
+
+OnProgress = Callable[[float], None]
+"""Told the finished share of the present step, 0..1; may raise to stop the work."""
+
+
+def ignore_progress(_share: float) -> None:
+    """The listener for callers who want none."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerSpan:
+    """A stretch in which one speaker (a cluster, never a name) is heard."""
+
+    start: Seconds
+    end: Seconds
+    speaker: str
+    probability: float
+
+    @property
+    def span(self) -> Span:
+        """The stretch without its speaker."""
+        return Span(self.start, self.end)
+
+
+MAIN_SPEAKER = "main"
+"""The cluster a Diarizer holds for the teacher's; every other name is another voice."""
+
+
+class Vad(Protocol):
+    """Finds speech."""
+
+    name: str
+    version: str
+
+    def speech(self, audio: Audio, on_progress: OnProgress = ignore_progress) -> list[Span]:
+        """Disjoint stretches of speech in order, unpadded (wait times need true bounds)."""
+        ...
+
+
+class Diarizer(Protocol):
+    """Tells voices apart inside speech."""
+
+    name: str
+    version: str
+
+    def diarize(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        teacher_voice: Audio | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> list[SpeakerSpan]:
+        """Spans in order of start; spans of different speakers may overlap.
+
+        `teacher_voice` is a clip in which only the teacher speaks (enrolment).
+        """
+        ...
+
+
+class RoleAssigner(Protocol):
+    """Turns voices into roles on the timeline."""
+
+    name: str
+    version: str
+
+    def assign(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        speakers: Sequence[SpeakerSpan],
+        on_progress: OnProgress = ignore_progress,
+    ) -> list[RoleSpan]:
+        """Spans of every role, silence included, in order of start; they cover the recording.
+
+        Each carries the probability that its role is right.
+        """
+        ...
+
+
+class Transcriber(Protocol):
+    """Turns speech into words."""
+
+    name: str
+    version: str
+    low_accuracy: bool
+    """True when the report must warn that the words are unreliable."""
+
+    def transcribe(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        language: str | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Transcript:
+        """Utterances with words and times inside `speech`, without roles.
+
+        `language` None means: detect. Raises MissingWeights, EngineError.
+        """
+        ...
+
+
+class Labeller(Protocol):
+    """Reads the transcript: one label per utterance and taxonomy it knows."""
+
+    name: str
+    version: str
+
+    def label(
+        self, transcript: Transcript, on_progress: OnProgress = ignore_progress
+    ) -> list[Label]:
+        """Labels in the order of the utterances; an utterance it cannot read gets none."""
+        ...

@@ -1,0 +1,67 @@
+"""What is measured: each Indicator is a value or a reason for none, with its interval and proof.
+
+One module a family; each has `indicators(material) -> list[Indicator]`. `measure` runs them all
+and `CATALOGUE` names every indicator in both languages.
+"""
+
+from dataclasses import dataclass
+
+from observer.discourse import Discourse, Exchange, Wait
+from observer.timeline import RoleSpan, Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why an indicator has no value."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """A figure that can be checked.
+
+    `low`..`high` is the 95 % interval; None when the figure is a plain count of what is shown.
+    `n` is the number of cases the figure rests on, `evidence` the ids of utterances (u…),
+    waits (w…), exchanges (x…) or timeline spans (t…) that show it; each of them can be played.
+    """
+
+    name: str
+    unit: str
+    value: float | None
+    n: int
+    method: str
+    """Formula and rule version, in plain words and symbols."""
+    low: float | None = None
+    high: float | None = None
+    evidence: tuple[str, ...] = ()
+    missing: Missing | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.missing is None):
+            raise ValueError(f"{self.name}: needs a value or a reason for none, not both")
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"{self.name}: an interval has two ends")
+        if None not in (self.value, self.low, self.high) and not (
+            self.low <= self.value <= self.high  # type: ignore[operator]
+        ):
+            raise ValueError(f"{self.name}: {self.value} outside {self.low}..{self.high}")
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Everything a measurement may look at."""
+
+    duration: Seconds | None
+    """Length of the recording; None when there is only a transcript."""
+    timeline: tuple[RoleSpan, ...]
+    """Covers the recording; empty when there is none."""
+    discourse: Discourse
+    exchanges: tuple[Exchange, ...]
+    waits: tuple[Wait, ...]
+    interval: Seconds = 15.0
+    """Sampling interval of the S-T analysis."""
+    widening: float = 1.0
+    """Factor ≥ 1 on every role-error probability, from the audio-quality gate."""
+    seed: int = 0
