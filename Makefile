@@ -1,0 +1,4 @@
+# A thin alias for ./x, for hands that type make.
+.PHONY: demo test bench setup help
+demo test bench setup help:
+	@./x $@
