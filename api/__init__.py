@@ -1,0 +1,1 @@
+"""Programs: the command line and, around the same pipeline, the service."""

@@ -1,0 +1,222 @@
+"""The command line: `observer observe`, `observer evaluate`, `observer schema`."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.settings import environment
+from observer import __version__
+from observer.errors import Language, ObserverError
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 other failure; 2 wrong usage; 3 the recording cannot be observed; "
+    "4 the transcript cannot be read; 5 an engine or its weights are missing or failed; "
+    "6 the results cannot be written; 7 a report broke its own rules; 130 stopped with Ctrl-C "
+    "(run the same command again: finished stages are not done again). With several inputs "
+    "every one is tried; the code is that of the first failure."
+)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Lesson observation: a recording in, an evidence-linked report out. "
+    "课堂观察：输入课堂录音或录像，得到每句话都可回放核对的观察报告。",
+)
+evaluate_app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Measure engines against labelled data. 用标注数据评测各引擎。",
+)
+app.add_typer(evaluate_app, name="evaluate")
+
+Inputs = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="INPUT...",
+        help="Recordings, transcripts, or folders of recordings. 录音、录像、转写文本或其文件夹。",
+    ),
+]
+TranscriptOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--transcript",
+        metavar="FILE",
+        help="Transcript of the lesson (SRT, VTT, JSON, CSV, 师：/生： text …); for several "
+        "inputs a folder with transcripts of the same names. "
+        "课堂转写文本；多个输入时给出同名文本的文件夹。",
+    ),
+]
+LanguageOption = Annotated[str, typer.Option(help="Language spoken: auto, zh, en … 课堂语言。")]
+AsrOption = Annotated[
+    str,
+    typer.Option(
+        help="Recogniser: auto, whisper, pocketsphinx (English, low accuracy), none. 识别引擎。"
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|FILE",
+        help="Whisper checkpoint: a .pt file or its name in the weights folder "
+        "(OBSERVER_MODELS). Whisper 权重文件或名称。",
+    ),
+]
+VoiceOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A clip in which only the teacher speaks. 只有教师说话的录音片段。"
+    ),
+]
+OutOption = Annotated[
+    Path, typer.Option(metavar="DIR", help="Where the reports go. 报告输出目录。")
+]
+ReportLanguageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="zh|en",
+        help="Language of report and messages; default: that of this machine, else zh. 报告语言。",
+    ),
+]
+TrackOption = Annotated[
+    int | None,
+    typer.Option(min=0, help="Audio track, from 0; default: the first with speech. 音轨序号。"),
+]
+EmbedOption = Annotated[
+    bool,
+    typer.Option(
+        "--embed-audio", help="Put a small Opus of the sound into report.html. 将声音嵌入报告。"
+    ),
+]
+IntervalOption = Annotated[
+    float,
+    typer.Option(
+        min=1.0,
+        max=60.0,
+        help="Sampling interval of the S-T analysis, seconds. S-T 取样间隔（秒）。",
+    ),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N. 计算设备。")]
+SeedOption = Annotated[int, typer.Option(help="Seed of the interval simulations. 随机种子。")]
+
+
+@app.command(epilog=EXIT_CODES)
+def observe(
+    inputs: Inputs,
+    transcript: TranscriptOption = None,
+    language: LanguageOption = "auto",
+    asr: AsrOption = "auto",
+    model: ModelOption = None,
+    teacher_voice: VoiceOption = None,
+    out: OutOption = Path("reports"),
+    report_language: ReportLanguageOption = None,
+    track: TrackOption = None,
+    embed_audio: EmbedOption = False,
+    st_interval: IntervalOption = 15.0,
+    device: DeviceOption = "auto",
+    seed: SeedOption = 0,
+) -> None:
+    """Observe lessons and write a report for each. 观察课堂并生成报告。
+
+    Each INPUT gets a folder below --out with report.html, observation.json, transcript.vtt,
+    transcript.csv and indicators.csv. Nothing leaves this machine.
+    """
+    # Charts, torch and the rest take seconds to import: --help must not wait for them.
+    from api.batch import Choices, observe_all
+
+    env = environment()
+    told = _report_language(report_language, env.language)
+    choices = Choices(
+        inputs=tuple(inputs),
+        transcript=transcript,
+        language=None if language == "auto" else language,
+        asr=asr,
+        model=model,
+        teacher_voice=teacher_voice,
+        out=out,
+        report_language=told,
+        track=track,
+        embed_audio=embed_audio,
+        interval=st_interval,
+        device=device,
+        seed=seed,
+        weights=env.weights,
+        threads=env.threads,
+    )
+    with _told_in(told):
+        raise typer.Exit(observe_all(choices))
+
+
+@evaluate_app.command("roles")
+def evaluate_roles_command(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Folder of audio with JSON or RTTM truth. 音频与标注所在文件夹。"
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON. 输出 JSON。")] = False,
+) -> None:
+    """Score teacher and student time and DER on labelled lessons. 评测师生话语时间与 DER。"""
+    from api.evaluation import print_roles
+
+    with _told_in(_report_language(None, environment().language)):
+        print_roles(folder, as_json=as_json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of observation.json. 输出 observation.json 的 JSON Schema。"""
+    from observer.observation import json_schema
+
+    typer.echo(json.dumps(json_schema(), ensure_ascii=False, indent=1))
+
+
+@app.command()
+def version() -> None:
+    """Print the version. 输出版本号。"""
+    typer.echo(f"observer {__version__}")
+
+
+def _report_language(asked: str | None, machine: str | None) -> Language:
+    chosen = asked or machine or "zh"
+    if chosen == "zh":
+        return "zh"
+    if chosen == "en":
+        return "en"
+    raise typer.BadParameter(f"{chosen!r} is neither zh nor en", param_hint="--report-language")
+
+
+@contextmanager
+def _told_in(language: Language) -> Iterator[None]:
+    """Errors become one message and an exit code; a polite kill is treated as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except ObserverError as error:
+        typer.echo(error.text(language), err=True)
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt:
+        typer.echo(
+            {
+                "en": "Stopped. Run the same command again: finished stages are not done again.",
+                "zh": "已停止。再次运行同一命令即可继续，已完成的阶段不会重做。",
+            }[language],
+            err=True,
+        )
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """Entry point of the `observer` program."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal in the C locale must not turn Chinese into a crash.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()

@@ -1,0 +1,72 @@
+"""The composition root: engines by name, from `models`, for the domain's pipeline."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import models
+from models.asr import choose
+from observer.engines import Transcriber
+from observer.errors import Language
+from observer.pipeline import Engines
+
+
+@dataclass(frozen=True, slots=True)
+class EngineNames:
+    """Which engines to take; the defaults are what a new user gets."""
+
+    asr: str = "auto"
+    """"auto", "none", or a name of `models.TRANSCRIBERS`."""
+    vad: str = "silero"
+    diarizer: str = "ge2e"
+    roles: str = "acoustic"
+    labeller: str = "rules"
+    model: str | None = None
+    """Whisper checkpoint: a file, or a name to be found in the weights folder."""
+    device: str = "auto"
+    threads: int = 1
+
+
+def build(
+    names: EngineNames,
+    *,
+    language: str | None,
+    report_language: Language,
+    weights: Path | None,
+    has_transcript: bool,
+) -> Engines:
+    """The engines of a job. Raises UnknownEngine, MissingWeights."""
+    transcriber, reason = None, ""
+    if has_transcript:
+        reason = {"en": "a transcript was given", "zh": "已提供转写文本"}[report_language]
+    elif names.asr != "none":
+        transcriber, reason = _transcriber(names, language, report_language, weights)
+    threads = {"threads": names.threads}
+    return Engines(
+        vad=models.load(models.VADS, names.vad, **threads),
+        diarizer=models.load(models.DIARIZERS, names.diarizer, **threads),
+        roles=models.load(models.ROLES, names.roles),
+        labeller=models.load(models.LABELLERS, names.labeller),
+        transcriber=transcriber,
+        reason=reason,
+    )
+
+
+def _transcriber(
+    names: EngineNames, language: str | None, report_language: Language, weights: Path | None
+) -> tuple[Transcriber | None, str]:
+    """The transcriber and why it was taken; an engine named by the user is never replaced."""
+    settings: dict[str, object] = {}
+    reason = {"en": "as asked for", "zh": "按用户指定"}[report_language]
+    name = names.asr
+    if name == "auto":
+        choice = choose(language, weights)
+        name, settings = choice.name, dict(choice.settings)
+        reason = choice.reason_zh if report_language == "zh" else choice.reason_en
+    if name == "none":
+        return None, reason
+    if name == "whisper":
+        settings = {"folder": weights, "device": names.device, **settings}
+        if names.model is not None:
+            settings["model"] = names.model
+    engine: Transcriber = models.load(models.TRANSCRIBERS, name, **settings, threads=names.threads)
+    return engine, reason

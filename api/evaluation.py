@@ -1,0 +1,1 @@
+"""Printing what `observer evaluate` measured."""
