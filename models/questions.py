@@ -1,0 +1,303 @@
+"""Questions and feedback by rules: the first reading, before trained models replace it.
+
+spaCy carries it: `pipeline("zh")` and `pipeline("en")` are blank pipelines (Mandarin by
+character, offline) with one component that writes `doc._.readings`. `RuleLabeller` runs them
+over a transcript and adds what needs context: an elliptical question takes its kinds from the
+last full one, and a teacher's words after a student's are read as feedback.
+
+>>> nlp = pipeline("zh")
+>>> nlp("这道题怎么做？")._.readings["sihe"].code
+'how'
+"""
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from models.rules import TAXONOMY_OF, VERSION, Rule, RuleSet, load_rules
+from observer.discourse import Label
+from observer.engines import OnProgress, ignore_progress
+from observer.timeline import Role
+from observer.transcript import Transcript, Utterance
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+READ_CHARACTERS = 2_000
+"""Longer utterances are read at their end: the question, if any, is what is left standing."""
+ELLIPSIS_TURNS = 3
+ELLIPSIS_UTTERANCES = 10
+"""Bound where roles are unknown and everything is one turn."""
+FEEDBACK_UTTERANCES = 3
+"""How far into a teacher's turn the answer to the student may reach."""
+_BATCH = 256
+
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_KANA_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
+_SENTENCE = re.compile(r"(?<=[。？！；])")
+_CLAUSE = re.compile(r"(?<=[，。？！；])")
+_KINDS = ("demand", "sihe", "openness")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one rule made of an utterance.
+
+    `start` and `end` are the characters that decided, in the text that was read: the words
+    to show a teacher who asks why.
+    """
+
+    code: str
+    rule: str
+    probability: float
+    start: int
+    end: int
+
+
+Readings = Mapping[str, Reading]
+"""Taxonomy name → reading."""
+
+
+def read(text: str, rules: RuleSet) -> dict[str, Reading]:
+    """Read one utterance without context: its form and, for a real question, its kinds.
+
+    Kinds follow the codebook: no 四何 for a managing question. The probability of a kind
+    holds given that the utterance is a real question.
+    """
+    folded = rules.folded(text)
+    form = _first(rules.tables["form"], folded)
+    readings = {TAXONOMY_OF["form"]: form}
+    if form.code != "real":
+        return readings
+    start = max(0, min(form.start - rules.anchor, len(folded) - rules.floor))
+    asked = folded[start:]
+    for table in _KINDS:
+        kind = _first(rules.tables[table], asked)
+        readings[TAXONOMY_OF[table]] = replace(kind, start=kind.start + start, end=kind.end + start)
+    if readings["question_demand"].code == "manage":
+        del readings["sihe"]
+    return readings
+
+
+def _first(rules: Sequence[Rule], text: str) -> Reading:
+    """The reading of the first rule that holds; every table ends with one that always does."""
+    offsets = {"all": 0, "last": _last(_SENTENCE, text), "clause": _last(_CLAUSE, text)}
+    for rule in rules:
+        offset = offsets[rule.scope]
+        part = text[offset:] if offset else text
+        match = rule.match.search(part)
+        if match and not (rule.unless and rule.unless.search(part)):
+            start, end = match.span()
+            return Reading(rule.code, rule.name, rule.probability, start + offset, end + offset)
+    raise LookupError("the last rule of a table must match everything")
+
+
+def _last(boundary: re.Pattern[str], text: str) -> int:
+    """Where the last piece of more than one character begins."""
+    starts = [0, *(m.end() for m in boundary.finditer(text)), len(text)]
+    for left, right in zip(starts[-2::-1], starts[:0:-1], strict=True):
+        if right - left > 1:
+            return left
+    return 0
+
+
+_pipelines: "dict[str, Language]" = {}
+_lock = threading.RLock()
+
+
+def pipeline(language: str) -> "Language":
+    """The spaCy pipeline of "zh" or "en", built once; `doc._.readings` holds what it reads.
+
+    Needs no downloaded model. Raises KeyError for another language.
+    """
+    import spacy
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+    with _lock:
+        if language not in _pipelines:
+            rules = load_rules(language)
+            if not Doc.has_extension("readings"):
+                Doc.set_extension("readings", default=None)
+            component = f"question_rules_{language}"
+            if not Language.has_factory(component):
+                Language.component(component, func=_reader(rules))
+            nlp = spacy.blank(language)
+            nlp.add_pipe(component)
+            _pipelines[language] = nlp
+        return _pipelines[language]
+
+
+def _reader(rules: RuleSet) -> Callable[["Doc"], "Doc"]:
+    def question_rules(doc: "Doc") -> "Doc":
+        doc._.readings = read(doc.text, rules)
+        return doc
+
+    return question_rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """An utterance that could be read, with what it says by itself."""
+
+    language: str
+    readings: Readings
+    tokens: tuple[int, ...]
+    """Content words (Mandarin: characters) as spaCy's hashes."""
+    text: str
+
+
+class RuleLabeller:
+    """The Labeller "rules": question form and kinds, and feedback, in Mandarin and English.
+
+    Teachers' utterances, and those without a role, get every taxonomy that applies; students'
+    get the form alone; choral answers, group work and media get nothing, nor does an
+    utterance in another language or without a letter. A lesson in Mandarin may hold English
+    sentences: each utterance is read in its own script.
+    """
+
+    name = "rules"
+    version = VERSION
+
+    def label(
+        self, transcript: Transcript, on_progress: OnProgress = ignore_progress
+    ) -> list[Label]:
+        """Labels in the order of the utterances, at most one for each taxonomy."""
+        sentences = _sentences(transcript, on_progress)
+        source = f"{self.name}-{self.version}"
+        context = _Context()
+        labels = []
+        for utterance, sentence in zip(transcript, sentences, strict=True):
+            for taxonomy, reading in context.read(utterance, sentence).items():
+                labels.append(
+                    Label(utterance.id, taxonomy, reading.code, reading.probability, source)
+                )
+        on_progress(1.0)
+        return labels
+
+
+def _sentences(transcript: Transcript, on_progress: OnProgress) -> list[_Sentence | None]:
+    """Every utterance read by itself, in order; None where there is nothing to read."""
+    found: list[_Sentence | None] = [None] * len(transcript)
+    texts = [_readable(u) for u in transcript]
+    languages = [_language(text, transcript.language) for text in texts]
+    done = 0
+    for language in ("zh", "en"):
+        wanted = [i for i, own in enumerate(languages) if own == language]
+        for first in range(0, len(wanted), _BATCH):
+            batch = wanted[first : first + _BATCH]
+            for i, sentence in zip(batch, _pipe(language, [texts[i] for i in batch]), strict=True):
+                found[i] = sentence
+            done += len(batch)
+            on_progress(done / len(transcript))
+    return found
+
+
+def _pipe(language: str, texts: Sequence[str]) -> Iterator[_Sentence]:
+    """Read texts of one language; one thread at a time, as spaCy's string store asks."""
+    nlp = pipeline(language)
+    rules = load_rules(language)
+    with _lock:
+        ignored = {nlp.vocab.strings.add(token) for token in rules.repeat.ignore}
+        for doc in nlp.pipe(texts):
+            tokens = tuple(t for t in doc.to_array("LOWER").tolist() if t not in ignored)
+            yield _Sentence(language, doc._.readings, tokens, rules.folded(doc.text))
+
+
+_READ_IN_FULL = (None, Role.TEACHER)
+
+
+def _readable(utterance: Utterance) -> str:
+    if utterance.role not in (*_READ_IN_FULL, Role.STUDENT):
+        return ""
+    return utterance.text.strip()[-READ_CHARACTERS:]
+
+
+def _language(text: str, spoken: str) -> str | None:
+    """Language in which to read `text` of a transcript in the language `spoken`."""
+    primary = spoken.lower().replace("_", "-").split("-")[0]
+    if primary not in ("zh", "cmn", "yue", "en", "und") or _KANA_HANGUL.search(text):
+        return None
+    han, latin = len(_HAN.findall(text)), len(_LATIN.findall(text))
+    if primary == "en":
+        return "zh" if han > latin else "en" if latin else None
+    return "zh" if han else "en" if latin > 1 else None
+
+
+class _Context:
+    """What has been said so far: the last full question, and the student's turn just over."""
+
+    def __init__(self) -> None:
+        self._turn = self._place = 0
+        self._role: Role | None = None
+        self._asked: tuple[int, int, Readings] | None = None
+        self._answer: set[int] = set()
+        self._answered = False
+        self._left = 0
+
+    def read(self, utterance: Utterance, sentence: _Sentence | None) -> Readings:
+        """Readings of the next utterance in the light of those before it."""
+        self._move(utterance)
+        if sentence is None:
+            return {}
+        form = sentence.readings["question_form"]
+        if utterance.role == Role.STUDENT:
+            self._answer.update(sentence.tokens)
+            self._answered = True
+            return {"question_form": form}
+        readings = dict(self._inherited(sentence))
+        if utterance.role == Role.TEACHER and self._left > 0:
+            readings["feedback"] = _feedback(sentence, self._answer)
+            self._left = 0 if form.code == "real" else self._left - 1
+        return readings
+
+    def _move(self, utterance: Utterance) -> None:
+        """Open a new turn when the role changes."""
+        self._place += 1
+        if utterance.role == self._role:
+            return
+        self._turn += 1
+        if utterance.role == Role.STUDENT:
+            self._answer, self._answered = set(), False
+        heard = self._role == Role.STUDENT and self._answered
+        self._left = FEEDBACK_UTTERANCES if utterance.role == Role.TEACHER and heard else 0
+        self._role = utterance.role
+
+    def _inherited(self, sentence: _Sentence) -> Readings:
+        """Its own readings, or for an elliptical question the kinds of the last full one."""
+        own = sentence.readings
+        if own["question_form"].code != "real":
+            return own
+        rule = load_rules(sentence.language).ellipsis
+        elliptical = rule.match.search(sentence.text) and not (
+            rule.unless and rule.unless.search(sentence.text)
+        )
+        if not elliptical:
+            self._asked = (self._turn, self._place, own)
+            return own
+        if self._asked is None:
+            return own
+        turn, place, full = self._asked
+        if self._turn - turn > ELLIPSIS_TURNS or self._place - place > ELLIPSIS_UTTERANCES:
+            return own
+        return {**full, "question_form": own["question_form"]}
+
+
+def _feedback(sentence: _Sentence, answer: set[int]) -> Reading:
+    """Which third move this is: probe before negate, praise, repeat and none."""
+    rules = load_rules(sentence.language)
+    reading = _first(rules.tables["feedback"], sentence.text)
+    asks = sentence.readings["question_form"].code == "real"
+    if reading.code in ("negate", "praise") or (reading.code == "probe" and asks):
+        return reading
+    said = [token for token in sentence.tokens if token in answer]
+    repeat = rules.repeat
+    if len(said) >= max(repeat.shortest, repeat.least * len(sentence.tokens)):
+        return Reading("repeat", "feedback.repeat", repeat.probability, 0, len(sentence.text))
+    if reading.code == "probe":  # a probing word in what is no question
+        return _first(rules.tables["feedback"][-1:], sentence.text)
+    return reading

@@ -1,0 +1,170 @@
+"""Readable rules for reading questions and feedback: the data files and their loader.
+
+A language has two files beside this one: ``zh.toml`` (patterns, written by hand, with an
+example each) and ``zh.measured.toml`` (how often each rule was right on labelled sentences,
+written by ``benchmarks/questions.py --estimate``). Both are read once, on first use.
+"""
+
+import re
+import threading
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+VERSION = "1"
+"""Version of the rules of every language; a changed reading raises it (tests compare)."""
+
+LANGUAGES = ("zh", "en")
+TAXONOMY_OF: Mapping[str, str] = {
+    "form": "question_form",
+    "demand": "question_demand",
+    "sihe": "sihe",
+    "openness": "openness",
+    "feedback": "feedback",
+}
+"""Table of a rule file → taxonomy of `observer.taxonomies`."""
+
+PRIOR_RIGHT, PRIOR_N = 1, 2
+"""Laplace's rule of succession: a rule seen n times and right k times is (k+1)/(n+2) sure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One pattern and the label it gives.
+
+    `scope` is where it is searched: "all" the utterance, its "last" sentence, its last
+    "clause". `right` of `n` labelled sentences that it decided carried its label; both are 0
+    where no labelled data exists, and the probability is then Laplace's 1/2.
+    """
+
+    name: str
+    code: str
+    match: re.Pattern[str]
+    unless: re.Pattern[str] | None
+    scope: str
+    example: str
+    right: int
+    n: int
+
+    @property
+    def probability(self) -> float:
+        """Observed precision with Laplace's correction, so that few cases claim little."""
+        return (self.right + PRIOR_RIGHT) / (self.n + PRIOR_N)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """When a teacher's sentence repeats a student's: share of content tokens, and how many."""
+
+    least: float
+    shortest: int
+    ignore: frozenset[str]
+    right: int
+    n: int
+
+    @property
+    def probability(self) -> float:
+        """As `Rule.probability`."""
+        return (self.right + PRIOR_RIGHT) / (self.n + PRIOR_N)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """All rules of one language, in the order in which they are tried."""
+
+    language: str
+    version: str
+    fold: dict[int, int]
+    anchor: int
+    floor: int
+    tables: Mapping[str, tuple[Rule, ...]]
+    repeat: Repeat
+    ellipsis: Rule
+    """What a question looks like that takes its kinds from the one before."""
+
+    def folded(self, text: str) -> str:
+        """`text` in the spelling the patterns expect; every character keeps its place."""
+        lowered = text.lower()
+        if len(lowered) != len(text):  # a few letters (İ) grow when lowered
+            lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+        return lowered.translate(self.fold)
+
+
+_lock = threading.Lock()
+_loaded: dict[str, RuleSet] = {}
+
+
+def load_rules(language: str) -> RuleSet:
+    """The rules of "zh" or "en", read from disk once.
+
+    Raises KeyError for another language.
+    """
+    if language not in LANGUAGES:
+        raise KeyError(f"no rules for {language!r}; known: {LANGUAGES}")
+    with _lock:
+        if language not in _loaded:
+            _loaded[language] = _parse(language)
+        return _loaded[language]
+
+
+def _parse(language: str) -> RuleSet:
+    data = _toml(f"{language}.toml")
+    measured = _toml(f"{language}.measured.toml")
+    macros: dict[str, str] = data["macro"]
+    tables = {
+        table: tuple(
+            _rule(entry, macros, measured.get(table, {}).get(entry["name"], {}))
+            for entry in data[table]
+        )
+        for table in TAXONOMY_OF
+    }
+    repeat, counted = data["repeat"], measured.get("feedback", {}).get("feedback.repeat", {})
+    ignore = repeat["ignore"].split() if language == "en" else list(repeat["ignore"])
+    return RuleSet(
+        language,
+        data["version"],
+        str.maketrans(data["fold"][::2], data["fold"][1::2]),
+        data["anchor"],
+        data["floor"],
+        tables,
+        Repeat(
+            repeat["least"],
+            repeat["shortest"],
+            frozenset(ignore),
+            counted.get("right", 0),
+            counted.get("n", 0),
+        ),
+        _rule({"name": "context.ellipsis", "code": "real", **data["ellipsis"]}, macros, {}),
+    )
+
+
+def _toml(name: str) -> dict[str, Any]:
+    source = files(__package__) / name
+    return tomllib.loads(source.read_text("utf-8")) if source.is_file() else {}
+
+
+def _rule(entry: Mapping[str, str], macros: Mapping[str, str], counts: Mapping[str, int]) -> Rule:
+    unless = entry.get("unless")
+    return Rule(
+        entry["name"],
+        entry["code"],
+        re.compile(_expanded(entry["match"], macros)),
+        None if unless is None else re.compile(_expanded(unless, macros)),
+        entry.get("scope", "all"),
+        entry["example"],
+        counts.get("right", 0),
+        counts.get("n", 0),
+    )
+
+
+def _expanded(pattern: str, macros: Mapping[str, str]) -> str:
+    """`pattern` with every {macro} replaced, macros inside macros too."""
+    for _ in range(len(macros)):
+        found = [name for name in macros if "{" + name + "}" in pattern]
+        if not found:
+            break
+        for name in found:
+            pattern = pattern.replace("{" + name + "}", macros[name])
+    return pattern
