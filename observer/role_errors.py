@@ -88,11 +88,13 @@ def draw_roles(
     widening: float = 1.0,
     seed: int = 0,
     edge_scale: float = 1.0,
+    draws: int | None = None,
 ) -> RoleDraws:
     """Simulate role and boundary errors of `timeline` on ``[0, duration]``.
 
     `widening` ≥ 1 multiplies the role-error probabilities, `edge_scale` the boundary errors
-    (subtitle times are rougher than voice activity). Same input and seed, same arrays.
+    (subtitle times are rougher than voice activity). `draws` defaults to what `CELLS` allows;
+    0 keeps only the timeline as found. Same input and seed, same arrays.
     """
     kept = sorted(
         (i for i, s in enumerate(timeline) if s.role in _INDEX and _inside(s, duration) > 0),
@@ -103,7 +105,8 @@ def draw_roles(
     ends = np.array([min(duration, s.end) for s in spans], dtype=float)
     cuts = np.unique(np.concatenate([[0.0, duration], starts, ends]))
     m = len(cuts) - 1
-    draws = int(np.clip(CELLS // max(1, m), FEWEST_DRAWS, MOST_DRAWS))
+    if draws is None:
+        draws = int(np.clip(CELLS // max(1, m), FEWEST_DRAWS, MOST_DRAWS))
     rng = np.random.default_rng([seed, 1])
     roles = _draw_span_roles(spans, widening, rng, draws)
     covered, heard = _heard(cuts, starts, ends, roles)

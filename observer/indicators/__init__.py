@@ -1,13 +1,16 @@
 """What is measured: each Indicator is a value or a reason for none, with its interval and proof.
 
-One module a family; each has `indicators(material) -> list[Indicator]`. `measure` runs them all
-and `CATALOGUE` names every indicator in both languages.
+One module a family; each has `indicators(basis) -> list[Indicator]`. `measure` runs them all
+and `CATALOGUE` names every indicator in both languages. numpy loads with the first measurement.
 """
 
 from dataclasses import dataclass
 
 from observer.discourse import Discourse, Exchange, Wait
+from observer.indicators.catalogue import CATALOGUE, Entry
 from observer.timeline import RoleSpan, Seconds
+
+__all__ = ["CATALOGUE", "Entry", "Indicator", "Material", "Missing", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,16 @@ class Material:
     widening: float = 1.0
     """Factor ≥ 1 on every role-error probability, from the audio-quality gate."""
     seed: int = 0
+
+
+def measure(material: Material) -> tuple[Indicator, ...]:
+    """Every indicator of `CATALOGUE`, in its order; what cannot be measured says why.
+
+    Deterministic: the same material gives the same figures.
+    """
+    from observer.indicators import exchanges, questions, st, talk, turns, waits, words
+    from observer.indicators.basis import Basis
+
+    basis = Basis(material)
+    families = (talk, turns, words, st, waits, questions, exchanges)
+    return tuple(item for family in families for item in family.indicators(basis))
