@@ -1,0 +1,87 @@
+"""What a layout's reader gives back: cues as they stand in the file, before roles and ids.
+
+A *cue* is the subtitle world's word for one timed entry; here it is one entry of any
+transcript file. Readers stay small because everything that all layouts share (speaker
+prefixes, missing ends, roles, names, ids) happens once, in observer.formats.assembly.
+"""
+
+import math
+from dataclasses import dataclass
+
+from observer.errors import TranscriptError
+from observer.timeline import Role, Seconds
+from observer.transcript import Word
+
+MAX_CUES = 200_000
+"""More entries than a week of talk; a file with more is damaged or hostile."""
+
+MAX_TIME: Seconds = 100 * 3600.0
+"""Largest time that is believed: SRT's own limit, 99:59:59."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the reader of the report should know about the import."""
+
+    code: str
+    """"roles_by_talk", "estimated_ends", "names_removed", "skipped_lines" …"""
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One entry of a transcript file; times in seconds, None where the file has none."""
+
+    text: str
+    start: Seconds | None = None
+    end: Seconds | None = None
+    speaker: str | None = None
+    """The label as it stands in the file."""
+    words: tuple[Word, ...] = ()
+    line: int | None = None
+    """Line (or entry, in files without lines) from 1, for error messages."""
+    role: Role | None = None
+    """Only where the file states the role itself (our own JSON and CSV)."""
+    role_probability: float | None = None
+    approximate: bool = False
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything one layout's reader found."""
+
+    cues: tuple[Cue, ...]
+    language: str | None = None
+    """As the file declares it; None when it says nothing."""
+    notes: tuple[Note, ...] = ()
+    prefixes: bool = True
+    """Whether the text of a cue may begin with its speaker ("Name: …")."""
+
+
+def damaged(line: int | None, en: str, zh: str) -> TranscriptError:
+    """The error for a file that breaks its own format at `line`."""
+    if line is None:
+        return TranscriptError(en=f"The transcript is damaged: {en}", zh=f"转写文件有错误：{zh}")
+    return TranscriptError(
+        en=f"The transcript is damaged at line {line}: {en}",
+        zh=f"转写文件第 {line} 行有错误：{zh}",
+    )
+
+
+def check_times(start: Seconds | None, end: Seconds | None, line: int | None) -> None:
+    """Raise TranscriptError when a cue's times cannot be: negative, huge, or end before start."""
+    for value in (start, end):
+        if value is not None and not (math.isfinite(value) and 0 <= value <= MAX_TIME):
+            raise damaged(
+                line,
+                f"{value:g} s is not a time in a recording (0 to 100 hours)",
+                f"{value:g} 秒不是录音里的时间（应在 0 到 100 小时之间）",
+            )
+    if start is not None and end is not None and end < start:
+        raise damaged(
+            line,
+            f"the end ({end:g} s) comes before the start ({start:g} s); correct the two times",
+            f"结束时间（{end:g} 秒）早于开始时间（{start:g} 秒），请改正",
+        )

@@ -1,0 +1,150 @@
+"""The line formats of speech evaluations: RTTM (who when), STM and CTM (words, too).
+
+RTTM: NIST Rich Transcription 2009 evaluation plan, appendix A. STM and CTM: NIST SCTK.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from observer.formats.annotation import utterances_of
+from observer.formats.cues import Cue, Note, Reading, check_times, damaged
+from observer.transcript import Word
+
+_RTTM_KINDS = frozenset(
+    "SPEAKER SPKR-INFO LEXEME NON-LEX NOSCORE NO_RT_METADATA SEGMENT SU EDIT FILLER IP CB A/P "
+    "NON-SPEECH".split()
+)
+_NUMBER = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
+_STM = re.compile(
+    rf"(\S+)\s+(\S+)\s+(\S+)\s+({_NUMBER})\s+({_NUMBER})(?:\s+(<[^>]*>))?(?:\s+(.*))?"
+)
+_CTM = re.compile(
+    rf"(\S+)\s+(\S+)\s+({_NUMBER})\s+({_NUMBER})\s+(\S+)(?:\s+({_NUMBER}))?(?:\s+\S+){{0,2}}"
+)
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    numbered = ((n, line.strip()) for n, line in enumerate(text.split("\n"), 1))
+    return [(n, line) for n, line in numbered if line and not line.startswith(";;")]
+
+
+def is_rttm(text: str) -> bool:
+    """Whether the first lines open with an RTTM type."""
+    lines = _lines(text)[:5]
+    return bool(lines) and all(line.split()[0] in _RTTM_KINDS for _, line in lines)
+
+
+def _mostly(text: str, pattern: re.Pattern[str]) -> bool:
+    lines = _lines(text)[:40]
+    return bool(lines) and sum(bool(pattern.fullmatch(x)) for _, x in lines) >= 0.8 * len(lines)
+
+
+def is_stm(text: str) -> bool:
+    """Whether most lines are: recording, channel, speaker, start, end, words."""
+    return _mostly(text, _STM)
+
+
+def is_ctm(text: str) -> bool:
+    """Whether most lines are: recording, channel, start, duration, word."""
+    return _mostly(text, _CTM)
+
+
+def read_rttm(text: str) -> Reading:
+    """SPEAKER lines as utterances without words."""
+    found: list[tuple[str, Cue]] = []
+    for number, line in _lines(text):
+        fields = line.split()
+        if fields[0] == "SPEAKER":
+            if len(fields) < 8:
+                raise damaged(
+                    number, "an RTTM line has 9 or 10 fields", "RTTM 每行应有 9 或 10 个字段"
+                )
+            start, duration = _float(fields[3], number), _float(fields[4], number)
+            check_times(start, start + duration, number)
+            end = round(start + duration, 6)
+            found.append((fields[1], Cue("", start, end, fields[7], line=number)))
+        elif fields[0] not in _RTTM_KINDS:
+            raise damaged(number, f"not an RTTM type: {fields[0]}", f"不是 RTTM 类型：{fields[0]}")
+    note = Note(
+        "no_words",
+        "RTTM says who spoke when, not what: everything that needs words is missing.",
+        "RTTM 只记录谁在何时说话，没有文字；需要文字的指标都无法得出。",
+    )
+    return _one_recording(found, (note,))
+
+
+def read_stm(text: str) -> Reading:
+    """Segments with their speaker and words; IGNORE_TIME_SEGMENT lines are left out."""
+    found: list[tuple[str, Cue]] = []
+    for number, line in _lines(text):
+        match = _STM.fullmatch(line)
+        if match is None:
+            raise damaged(
+                number,
+                "an STM line is: recording channel speaker start end [<label>] words",
+                "STM 每行应为：录音 声道 说话人 开始 结束 [<标签>] 文字",
+            )
+        words = (match[7] or "").strip()
+        if words == "IGNORE_TIME_SEGMENT_IN_SCORING" or not words:
+            continue
+        start, end = float(match[4]), float(match[5])
+        check_times(start, end, number)
+        found.append((match[1], Cue(words, start, end, match[3], line=number)))
+    return _one_recording(found, ())
+
+
+def read_ctm(text: str) -> Reading:
+    """Words, joined to utterances at pauses; the channel tells voices apart where it differs."""
+    found: list[tuple[str, str, Word]] = []
+    for number, line in _lines(text):
+        match = _CTM.fullmatch(line)
+        if match is None:
+            raise damaged(
+                number,
+                "a CTM line is: recording channel start duration word [confidence]",
+                "CTM 每行应为：录音 声道 开始 时长 词 [置信度]",
+            )
+        start, end = float(match[3]), float(match[3]) + float(match[4])
+        check_times(start, end, number)
+        confidence = float(match[6]) if match[6] else None
+        found.append((match[1], match[2], Word(match[5], start, round(end, 6), confidence)))
+    first = [(channel, word) for recording, channel, word in found if recording == found[0][0]]
+    channels = list(dict.fromkeys(channel for channel, _ in first))
+    cues = [
+        cue
+        for channel in channels
+        for cue in utterances_of(
+            sorted((w for c, w in first if c == channel), key=lambda w: w.start),
+            channel if len(channels) > 1 else None,
+        )
+    ]
+    others = {recording for recording, _, _ in found} - {found[0][0]}
+    return Reading(tuple(cues), notes=tuple(_others_note(len(others))), prefixes=False)
+
+
+def _float(text: str, number: int) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise damaged(number, f"{text!r} is not a number", f"{text!r} 不是数字") from error
+
+
+def _one_recording(found: Sequence[tuple[str, Cue]], notes: tuple[Note, ...]) -> Reading:
+    """The cues of the first recording; a note counts the others."""
+    if not found:
+        return Reading((), notes=notes)
+    others = {recording for recording, _ in found} - {found[0][0]}
+    cues = tuple(cue for recording, cue in found if recording == found[0][0])
+    return Reading(cues, notes=(*notes, *_others_note(len(others))), prefixes=False)
+
+
+def _others_note(count: int) -> Iterator[Note]:
+    if count:
+        yield Note(
+            "other_recordings",
+            f"The file also covers {count} other recordings; only the first one was read.",
+            f"文件还包含另外 {count} 个录音，只读取了第一个。",
+        )
+
+
+Shape = Callable[[str], bool]

@@ -1,0 +1,155 @@
+"""Subtitles: SRT and WebVTT (Zoom, Teams), and by pysubs2 also ASS, SSA, TTML and SAMI.
+
+SRT and WebVTT are split into blocks here, because pysubs2 1.8 reads WebVTT comments and cue
+names into the words of the cue before (a test shows it), drops text in braces, and names no
+line when a file is damaged. WebVTT: https://www.w3.org/TR/webvtt1/.
+"""
+
+import html
+import re
+from dataclasses import dataclass
+
+from observer.formats.clock import parse_clock
+from observer.formats.cues import Cue, Reading, check_times, damaged
+from observer.formats.prefixes import share_out
+
+_ARROW = re.compile(r"^\s*(\S*\d[:：]\d\S*)\s*--+>\s*(\S+)?(?:\s.*)?$")
+_DAMAGED_ARROW = re.compile(r"^\s*[\d:.,]+\s*--+>|--+>\s*\d+:\d[\d:.,]*\s*$")
+_TAG = re.compile(
+    r"</?(?:b|i|u|s|c|font|ruby|rt|lang|v)(?:[ .=][^<>]*)?>|<\d[\d:.]*>", re.IGNORECASE
+)
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>", re.IGNORECASE)
+_ASS_OVERRIDE = re.compile(r"\{\\[^{}]*\}")
+
+
+@dataclass(slots=True)
+class _Block:
+    start: float
+    end: float
+    line: int
+    text: list[str]
+
+
+def is_vtt(text: str) -> bool:
+    """Whether the text opens as WebVTT must."""
+    return re.match(r"\s*WEBVTT(?:[ \t\n]|$)", text) is not None
+
+
+def is_srt(text: str) -> bool:
+    """Whether a line of two clock times and an arrow stands near the top."""
+    return any(_ARROW.match(line) for line in text.split("\n", 60)[:60])
+
+
+def read_srt(text: str) -> Reading:
+    """SubRip; a damaged time line raises TranscriptError with its number."""
+    return Reading(tuple(_srt_cue(block) for block in _blocks(text, vtt=False)))
+
+
+def read_vtt(text: str) -> Reading:
+    """WebVTT with voice tags, comments, styles, regions and character references."""
+    cues = [cue for block in _blocks(text, vtt=True) for cue in _vtt_cues(block)]
+    language = re.search(r"^Language:\s*(\S+)", text.split("\n\n", 1)[0], re.MULTILINE)
+    ours = text.split("\n", 1)[0].strip() == VTT_HEADER
+    return Reading(tuple(cues), language=language[1] if language else None, prefixes=not ours)
+
+
+VTT_HEADER = "WEBVTT - observer"
+"""First line of the files that we write: their speakers are all in voice tags."""
+
+
+def _blocks(text: str, *, vtt: bool) -> list[_Block]:
+    """Cues with their lines of text, without the number or name that stands before each."""
+    blocks: list[_Block] = []
+    inside = False
+    numbered = False
+    before = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if match := _ARROW.match(line):
+            if not blocks:
+                numbered = before.strip().isdecimal()
+            elif numbered and inside and before.strip().isdecimal():
+                blocks[-1].text.pop()
+            start, end = _times(match, number)
+            blocks.append(_Block(start, end, number, []))
+            inside = True
+        elif _DAMAGED_ARROW.search(line):
+            raise damaged(
+                number,
+                f"this is not a time line: {line.strip()[:60]}",
+                f"时间行无法识别：{line.strip()[:60]}",
+            )
+        elif vtt and not line.strip():
+            inside = False
+        elif inside:
+            blocks[-1].text.append(line)
+        before = line
+    return blocks
+
+
+def _times(match: re.Match[str], number: int) -> tuple[float, float]:
+    start, end = parse_clock(match[1]), parse_clock(match[2] or "")
+    if start is None or end is None:
+        wrong = match[1] if start is None else (match[2] or "")
+        raise damaged(
+            number,
+            f"{wrong!r} is not a time (HH:MM:SS,mmm)",
+            f"{wrong!r} 不是时间（应为 时:分:秒,毫秒）",
+        )
+    check_times(start, end, number)
+    return start, end
+
+
+def _srt_cue(block: _Block) -> Cue:
+    text = "\n".join(line.strip() for line in block.text).strip()
+    text = _ASS_OVERRIDE.sub("", _TAG.sub("", text)).replace(SRT_ARROW, "-->")
+    return Cue(text, block.start, block.end, line=block.line)
+
+
+SRT_ARROW = "--\u200b>"
+"""How an arrow inside SRT text is written: a zero-width space keeps it from being a time line."""
+
+
+def _vtt_cues(block: _Block) -> list[Cue]:
+    text = "\n".join(line.strip() for line in block.text).strip()
+    pieces = _VOICE.split(text)
+    cue = Cue("", block.start, block.end, line=block.line)
+    voices: list[tuple[str | None, str]] = []
+    if pieces[0].strip() or len(pieces) == 1:
+        voices.append((None, _plain(pieces[0])))
+    for name, said in zip(pieces[1::2], pieces[2::2], strict=True):
+        voices.append((html.unescape(name).strip() or None, _plain(said)))
+    if len(voices) == 1:
+        return [Cue(voices[0][1], block.start, block.end, speaker=voices[0][0], line=block.line)]
+    return share_out(cue, voices)
+
+
+def _plain(text: str) -> str:
+    return html.unescape(_TAG.sub("", text)).strip()
+
+
+def is_other_subtitle(text: str) -> bool:
+    """Whether it is ASS/SSA, TTML or SAMI, which pysubs2 reads."""
+    head = text[:4000]
+    return "[Script Info]" in head or "http://www.w3.org/ns/ttml" in head or "<SAMI" in head.upper()
+
+
+def read_other_subtitle(text: str) -> Reading:
+    """ASS, SSA, TTML or SAMI by pysubs2; the ASS name field is the speaker."""
+    import pysubs2
+
+    from observer.formats.decoding import refuse_doctype
+
+    refuse_doctype(text[:100_000].encode())
+    try:
+        subtitles = pysubs2.SSAFile.from_string(text)
+    except (pysubs2.exceptions.Pysubs2Error, ValueError, KeyError, SyntaxError) as error:
+        raise damaged(
+            None, f"pysubs2 cannot read it ({error})", f"pysubs2 无法读取（{error}）"
+        ) from error
+    cues = []
+    for entry, event in enumerate(subtitles, 1):
+        if not event.is_comment:
+            start, end = event.start / 1000, event.end / 1000
+            check_times(start, end, entry)
+            cues.append(Cue(event.plaintext.strip(), start, end, event.name or None, line=entry))
+    return Reading(tuple(cues))
