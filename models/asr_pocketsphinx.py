@@ -1,0 +1,104 @@
+"""English recognition by pocketsphinx, whose small model is inside its wheel.
+
+It needs no weights and no network, and suits clear synthetic or read speech only: measured word
+error rates are about 10–20 % there and about 70 % in a simulated classroom. Reports that use it
+say so (`low_accuracy`).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version as version_of
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+
+from models.asr_windows import Window, windows
+from models.cleaning import Dropped, Note
+from models.sentences import punctuate, sentence_ends
+from observer.engines import OnProgress, ignore_progress
+from observer.errors import EngineError
+from observer.media import Audio
+from observer.timeline import Seconds, Span
+from observer.transcript import Transcript, Utterance, Word, join_text
+
+_FRAME: Final[Seconds] = 0.01
+_FILLER: Final = re.compile(r"^(?:<.*>|\[.*\]|\+\+.*\+\+)$")
+_VARIANT: Final = re.compile(r"\(\d+\)$")
+
+
+class PocketsphinxTranscriber:
+    """The recogniser that is always there, for English."""
+
+    name = "pocketsphinx"
+    low_accuracy = True
+
+    def __init__(self) -> None:
+        self.version = f"pocketsphinx {version_of('pocketsphinx')}, en-us, rules 1"
+        self.notes: tuple[Note, ...] = ()
+        self.dropped: tuple[Dropped, ...] = ()
+
+    def transcribe(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        language: str | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> Transcript:
+        """Sentences, split at pauses, with words, times and confidences.
+
+        Raises EngineError for a language other than English; None is taken for English.
+        """
+        if language is not None and language.lower().split("-")[0] not in ("en", "auto", "und"):
+            raise EngineError(
+                en=f"pocketsphinx recognises English only, not {language!r}. Give Whisper weights "
+                "(--asr whisper), import a transcript (--transcript), or use --asr none.",
+                zh=f"pocketsphinx 只能识别英语，不支持“{language}”。请提供 Whisper 权重"
+                "（--asr whisper）、导入转写文本（--transcript），或使用 --asr none。",
+            )
+        parts = windows(audio, speech, longest=15.0, join=0.6)
+        sentences: list[tuple[Word, ...]] = []
+        decoder = _decoder() if parts else None
+        for done, part in enumerate(parts, 1):
+            words = list(_recognise(decoder, audio, part))
+            for first, end in pairwise([0, *sentence_ends(words, "en")]):
+                sentences.append(punctuate(words[first:end], "en"))
+            on_progress(done / len(parts))
+        on_progress(1.0)
+        utterances = (
+            Utterance(f"u{n}", join_text(w.text for w in s), s[0].start, s[-1].end, words=s)
+            for n, s in enumerate(sentences, 1)
+        )
+        return Transcript("en", tuple(utterances), self.name)
+
+
+def _decoder() -> Any:
+    """A fresh decoder for each lesson: its channel estimate adapts while it listens."""
+    from pocketsphinx import Decoder
+
+    return Decoder(samprate=Audio.RATE, loglevel="FATAL")
+
+
+def _recognise(decoder: Any, audio: Audio, part: Window) -> Iterator[Word]:
+    """Words of one window, without fillers, inside the window and in order."""
+    heard = part.heard
+    pcm = np.round(audio.read(heard) * 32768.0).astype(np.int16)
+    decoder.start_utt()
+    decoder.process_raw(pcm.tobytes(), no_search=False, full_utt=True)
+    decoder.end_utt()
+    if decoder.hyp() is None:
+        return
+    low = part.start
+    for segment in decoder.seg():
+        if _FILLER.match(segment.word):
+            continue
+        start = min(max(heard.start + segment.start_frame * _FRAME, low), part.end)
+        end = min(max(heard.start + (segment.end_frame + 1) * _FRAME, start), part.end)
+        low = end
+        confidence = decoder.get_logmath().exp(segment.prob)
+        yield Word(
+            _VARIANT.sub("", segment.word),
+            round(start, 3),
+            round(end, 3),
+            round(min(1.0, confidence), 4),
+        )

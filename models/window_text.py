@@ -1,0 +1,123 @@
+"""What was decoded in a window into sentences on the lesson's clock; what is dropped is kept."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from models.asr_windows import Window, trimmed
+from models.cleaning import Dropped, Note, Reason, doubt, loops
+from models.sentences import punctuate, sentence_ends
+from models.whisper_decoding import Decoded
+from models.whisper_words import TimedWord
+from models.word_pieces import assemble
+from observer.timeline import Span
+from observer.transcript import Word, join_text
+
+if TYPE_CHECKING:
+    from whisper.tokenizer import Tokenizer
+
+
+class WindowText:
+    """Reads window after window of one lesson, and remembers what it dropped and why."""
+
+    def __init__(
+        self, language: str, prompt: str | None, tokenizer: "Tokenizer", text_limit: int
+    ) -> None:
+        """`text_limit`: tokens of text that a window can hold at most."""
+        self.language = language
+        self.prompt = prompt
+        self.tokenizer = tokenizer
+        self.text_limit = text_limit
+        self.dropped: list[Dropped] = []
+        self._windows = self._retried = self._cut = 0
+
+    def sentences(
+        self, part: Window, decoded: Decoded, timed: Sequence[TimedWord]
+    ) -> Iterator[tuple[Word, ...]]:
+        """The sentences of one window that are to be believed, in order, times in `part`."""
+        self._windows += 1
+        self._retried += decoded.temperature > 0
+        self._cut += len(decoded.tokens) >= self.text_limit
+        if decoded.silent:
+            text = self.tokenizer.decode(list(decoded.tokens)).strip()
+            self._drop(part.span, text, Reason.NO_SPEECH)
+            return
+        raw = self._without_loops(self._placed(part, timed))
+        words = [_trim(word, part.speech) for word in raw]
+        for first, end in pairwise([0, *sentence_ends(words, self.language)]):
+            span = Span(raw[first].start, raw[end - 1].end)
+            sentence = words[first:end]
+            text = join_text(w.text for w in sentence)
+            reason = doubt(
+                text,
+                span,
+                part.speech,
+                confidence=sum(w.confidence or 0.0 for w in sentence) / len(sentence),
+                no_speech=decoded.no_speech,
+                prompt=self.prompt,
+            )
+            if reason is None:
+                yield punctuate(sentence, self.language)
+            else:
+                self._drop(span, text, reason)
+
+    def _placed(self, part: Window, timed: Sequence[TimedWord]) -> list[Word]:
+        """Words on the lesson's clock, inside the window and in order."""
+        placed: list[Word] = []
+        for word in assemble(timed, self.language):
+            low = placed[-1].end if placed else part.start
+            start = min(max(part.heard.start + word.start, low), part.end)
+            end = min(max(part.heard.start + word.end, start), part.end)
+            placed.append(Word(word.text, start, end, round(word.probability, 4)))
+        return placed
+
+    def _without_loops(self, words: list[Word]) -> list[Word]:
+        gone: set[int] = set()
+        for loop in loops([w.text for w in words]):
+            span = Span(words[loop.start].start, words[loop.stop - 1].end)
+            text = join_text(w.text for w in words[loop.start : loop.stop])
+            self._drop(span, text, Reason.REPETITION)
+            gone.update(loop)
+        return [w for i, w in enumerate(words) if i not in gone]
+
+    def _drop(self, span: Span, text: str, reason: Reason) -> None:
+        if text:
+            self.dropped.append(Dropped(round(span.start, 3), round(span.end, 3), text, reason))
+
+    def notes(self) -> list[Note]:
+        """What a reader should know about the windows so far."""
+        notes: list[Note] = []
+        if self._retried:
+            notes.append(
+                Note(
+                    en=f"{self._retried} of {self._windows} windows were decoded at a higher "
+                    "temperature: their words are less sure.",
+                    zh=f"{self._windows} 个片段中有 {self._retried} 个经提高温度重新解码，"
+                    "其文字较不可靠。",
+                )
+            )
+        if self._cut:
+            notes.append(
+                Note(
+                    en=f"{self._cut} windows filled Whisper's text limit: their ends may lack.",
+                    zh=f"{self._cut} 个片段达到 Whisper 的文本上限，结尾可能缺失。",
+                )
+            )
+        return [*notes, *self._drop_notes()]
+
+    def _drop_notes(self) -> Iterator[Note]:
+        """One note per reason: the first case, and how many more there are."""
+        for reason, count in sorted(Counter(d.reason for d in self.dropped).items()):
+            shown = next(d for d in self.dropped if d.reason == reason).note
+            more = count - 1
+            yield Note(
+                en=shown.en + (f" {more} more like it." if more else ""),
+                zh=shown.zh + (f"同类另有 {more} 处。" if more else ""),
+            )
+
+
+def _trim(word: Word, speech: Sequence[Span]) -> Word:
+    span = trimmed(Span(word.start, word.end), speech)
+    return replace(word, start=round(span.start, 3), end=round(span.end, 3))
