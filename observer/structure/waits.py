@@ -10,6 +10,7 @@ Nothing is dropped: a wait that does not count carries the code of its reason.
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from observer.discourse import Discourse, Wait
 from observer.timeline import Role, RoleSpan, Seconds, Span
@@ -57,7 +58,8 @@ def find_waits(timeline: Sequence[RoleSpan], discourse: Discourse) -> tuple[Wait
     """
     spans = _voices(timeline) or _voices_of(discourse.transcript)
     edges = _Edges(spans)
-    found = _first_waits(edges, discourse) + _second_waits(edges, discourse.transcript)
+    said = _Said(discourse.transcript)
+    found = _first_waits(edges, discourse, said) + _second_waits(edges, said)
     ordered = sorted(found, key=lambda w: (w.start, w.kind, w.end))
     return tuple(
         Wait(f"w{i}", w.kind, w.start, w.end, w.after, w.before, w.ended_by, w.excluded)
@@ -100,9 +102,7 @@ class _Edges:
         self._starts = [v.start for v in self.voices]
         self.teacher = _joined([v for v in self.voices if v.role is Role.TEACHER])
         self._teacher_starts = [s.start for s in self.teacher]
-        self._reach: list[Seconds] = []
-        for voice in self.voices:
-            self._reach.append(max(voice.end, self._reach[-1] if self._reach else voice.end))
+        self._reach = list(accumulate((v.end for v in self.voices), max))
 
     def teacher_at(self, began: Seconds, ended: Seconds) -> Span | None:
         """The stretch of the teacher's voice in which words from `began` to `ended` end.
@@ -146,34 +146,38 @@ def _joined(voices: Sequence[_Voice]) -> list[Span]:
 # -- wait time 1 -------------------------------------------------------------------------
 
 
-def _first_waits(edges: _Edges, discourse: Discourse) -> list[Wait]:
+def _first_waits(edges: _Edges, discourse: Discourse, said: "_Said") -> list[Wait]:
     forms, demands = discourse.codes("question_form"), discourse.codes("question_demand")
     waits = []
-    for utterance in discourse.transcript:
+    followers = (*discourse.transcript.utterances[1:], None)
+    for utterance, follower in zip(discourse.transcript, followers, strict=False):
         form = forms.get(utterance.id, "none")
         if utterance.role is not Role.TEACHER or form == "none":
             continue
         reason = form if form in ("tag", "self") else None
         if reason is None and demands.get(utterance.id) == "manage":
             reason = "manage"
-        wait = _first_wait(edges, discourse.transcript, utterance, reason)
+        wait = _first_wait(edges, said, utterance, follower, reason)
         if wait is not None:
             waits.append(wait)
     return waits
 
 
 def _first_wait(
-    edges: _Edges, transcript: Transcript, question: Utterance, reason: str | None
+    edges: _Edges,
+    said: "_Said",
+    question: Utterance,
+    follower: Utterance | None,
+    reason: str | None,
 ) -> Wait | None:
     """The wait after one question; None when nobody speaks any more."""
     if question.span is None:
         return None
-    said = question.words[-1].end if question.words else question.span.end
-    voice = edges.teacher_at(question.span.start, said)
-    end, doubt = said, None
-    if voice is None or voice.end < said - LOST:
+    end, doubt = question.words[-1].end if question.words else question.span.end, None
+    voice = edges.teacher_at(question.span.start, end)
+    if voice is None or voice.end < end - LOST:
         doubt = "bounds"
-    elif voice.end > said + SNAP or _goes_on(transcript, question, voice.end):
+    elif voice.end > end + SNAP or _goes_on(follower, voice.end):
         return _wait(1, end, end, question.id, None, Role.TEACHER, reason or "continued")
     else:
         end = voice.end
@@ -181,7 +185,7 @@ def _first_wait(
     nxt = talking[0] if talking else edges.next_start(end)
     if nxt is None:
         return None
-    before = _utterance_at(transcript, nxt, question)
+    before = said.by(nxt, but=question.id)
     why = reason or doubt or _why_not(end, nxt)
     return _wait(1, end, max(end, nxt.start), question.id, before, nxt.role, why)
 
@@ -195,19 +199,17 @@ def _why_not(end: Seconds, nxt: _Voice) -> str | None:
     return "long" if nxt.start - end > LONGEST else None
 
 
-def _goes_on(transcript: Transcript, question: Utterance, end: Seconds) -> bool:
+def _goes_on(follower: Utterance | None, end: Seconds) -> bool:
     """Whether the teacher has begun the next utterance before the voice ends."""
-    place = transcript.utterances.index(question)
-    later = transcript.utterances[place + 1 : place + 2]
-    return any(
-        u.role is Role.TEACHER and u.start is not None and u.start < end - LATE / 2 for u in later
-    )
+    if follower is None or follower.role is not Role.TEACHER or follower.start is None:
+        return False
+    return follower.start < end - LATE / 2
 
 
 # -- wait time 2 -------------------------------------------------------------------------
 
 
-def _second_waits(edges: _Edges, transcript: Transcript) -> list[Wait]:
+def _second_waits(edges: _Edges, said: "_Said") -> list[Wait]:
     """One wait per change from the students' side to the teacher."""
     waits = []
     last: _Voice | None = None
@@ -218,12 +220,12 @@ def _second_waits(edges: _Edges, transcript: Transcript) -> list[Wait]:
                 last = voice
             continue
         if last is not None and last.end > taught:  # not within the teacher's own talk
-            waits.append(_second_wait(transcript, last, voice))
+            waits.append(_second_wait(said, last, voice))
         last, taught = None, max(taught, voice.end)
     return [w for w in waits if w is not None]
 
 
-def _second_wait(transcript: Transcript, answer: _Voice, teacher: _Voice) -> Wait | None:
+def _second_wait(said: "_Said", answer: _Voice, teacher: _Voice) -> Wait | None:
     if answer.role is Role.MEDIA:
         return None
     excluded: str | None = None
@@ -234,8 +236,8 @@ def _second_wait(transcript: Transcript, answer: _Voice, teacher: _Voice) -> Wai
     elif teacher.start - answer.end > LONGEST:
         excluded = "long"
     start = min(answer.end, teacher.start)
-    after = _utterance_at(transcript, answer, None) or answer.id
-    before = _utterance_at(transcript, teacher, None)
+    after = said.by(answer) or answer.id
+    before = said.by(teacher)
     return _wait(2, start, teacher.start, after, before, Role.TEACHER, excluded)
 
 
@@ -254,19 +256,32 @@ def _wait(
     return Wait("", kind, start, max(start, end), after, before, str(ended_by), excluded)
 
 
-def _utterance_at(transcript: Transcript, voice: _Voice, other: Utterance | None) -> str | None:
-    """The utterance that shares most time with `voice` on its side, `other` left out."""
-    best, most = None, 0.0
-    span = Span(voice.start, voice.end)
-    for utterance in transcript:
-        if utterance is other or utterance.span is None:
-            continue
-        if _side(utterance.role) != _side(voice.role):
-            continue
-        shared = utterance.span.overlap(span)
-        if shared > most:
-            best, most = utterance.id, shared
-    return best
+class _Said:
+    """The timed utterances by side, made ready for asking which one a voice speaks."""
+
+    def __init__(self, transcript: Transcript) -> None:
+        self._sides: dict[str, list[tuple[Span, str]]] = {}
+        for utterance in transcript:
+            if utterance.span is not None:
+                entry = (utterance.span, utterance.id)
+                self._sides.setdefault(_side(utterance.role), []).append(entry)
+        self._reach: dict[str, list[Seconds]] = {}
+        for side, entries in self._sides.items():
+            entries.sort()
+            self._reach[side] = list(accumulate((span.end for span, _ in entries), max))
+
+    def by(self, voice: _Voice, but: str | None = None) -> str | None:
+        """The utterance of the voice's side that shares most time with it, `but` left out."""
+        side, span = _side(voice.role), Span(voice.start, voice.end)
+        entries, best, most = self._sides.get(side, []), None, 0.0
+        for i in range(bisect_left(entries, (Span(span.end, span.end), "")) - 1, -1, -1):
+            if self._reach[side][i] <= span.start:
+                break
+            said, name = entries[i]
+            shared = said.overlap(span)
+            if name != but and shared > 0 and shared >= most:
+                best, most = name, shared
+        return best
 
 
 def _side(role: Role | None) -> str:
