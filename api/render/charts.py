@@ -1,0 +1,311 @@
+"""The charts as Vega-Lite specs, built with Altair; and their static SVG.
+
+A spec's colours are CSS variables of the page (`INK`), so that one drawing serves the light and
+the dark page and print; `resolved` puts real colours in where no style sheet reaches (PDF).
+Every chart comes with a text alternative made by its caller from the same figures.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import altair as alt
+
+from api.render.texts import Texts, clock
+from observer.discourse import Wait
+from observer.indicators import Indicator
+from observer.taxonomies import Taxonomy
+from observer.timeline import Seconds
+
+Spec = dict[str, Any]
+
+INK: Final[dict[str, str]] = {
+    "teacher": "#1f5a94",
+    "student": "#c8651b",
+    "choral": "#2c7f6e",
+    "group": "#7a5c99",
+    "media": "#7d7468",
+    "silence": "#b9b2a6",
+    "ink": "#1d1b18",
+    "muted": "#6a645b",
+    "rule": "#d9d3c7",
+    "wash": "#efeae0",
+}
+"""CSS variable → its colour on white paper; blue and orange stay apart for every eye."""
+
+
+def ink(name: str) -> str:
+    """The colour `name` as the page's CSS variable."""
+    return f"var(--{name})"
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRow:
+    """One row of the talk chart: a share with its 95 % interval."""
+
+    name: str
+    value: float
+    low: float | None
+    high: float | None
+    colour: str
+
+
+def shares(rows: Sequence[ShareRow], text: Texts) -> Spec:
+    """Dots with 95 % intervals on a 0–100 % axis, one row a share."""
+    values = [
+        {
+            "name": r.name,
+            "value": r.value,
+            "low": r.value if r.low is None else r.low,
+            "high": r.value if r.high is None else r.high,
+            "colour": ink(r.colour),
+            "words": text.percent(r.value),
+        }
+        for r in rows
+    ]
+    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=False))
+    x = alt.X(
+        "low:Q",
+        title=None,
+        scale=alt.Scale(domain=[0, 1]),
+        axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+    )
+    tip = [
+        alt.Tooltip("name:N", title=text("chart.figure")),
+        alt.Tooltip("value:Q", format=".1%", title=text("chart.value")),
+        alt.Tooltip("low:Q", format=".1%", title=text("chart.low")),
+        alt.Tooltip("high:Q", format=".1%", title=text("chart.high")),
+    ]
+    base = alt.Chart(_data(values)).encode(y=y, tooltip=tip)
+    colour = alt.Color("colour:N", scale=None)
+    bar = base.mark_bar(height=9, opacity=0.32, cornerRadius=2).encode(
+        x=x, x2="high:Q", color=colour
+    )
+    dot = base.mark_point(filled=True, size=95, opacity=1).encode(x="value:Q", color=colour)
+    word = base.mark_text(dy=-13, fontWeight="bold", fontSize=12).encode(
+        x="value:Q", text="words:N"
+    )
+    return _spec(alt.layer(bar, dot, word), width=420, height=44 * len(rows))
+
+
+def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) -> Spec:
+    """One stem a wait: when in the lesson, how long; the 3 s line; a click plays it.
+
+    `names` are the labels of kinds 1 and 2. Waits longer than 12 s are drawn at 12 s and
+    keep their true length in the tooltip.
+    """
+    values = [
+        {
+            "minute": w.start / 60.0,
+            "seconds": min(w.duration, 12.0),
+            "length": round(w.duration, 1),
+            "kind": names[w.kind - 1],
+            "at": clock(w.start),
+            "play": w.id,
+        }
+        for w in waits
+    ]
+    base = alt.Chart(_data(values)).encode(
+        x=alt.X(
+            "minute:Q",
+            title=text("chart.minute"),
+            axis=alt.Axis(grid=False, tickCount=8),
+            scale=alt.Scale(nice=False),
+        ),
+        y=alt.Y("seconds:Q", title=text("chart.seconds"), axis=alt.Axis(tickCount=5)),
+        tooltip=[
+            alt.Tooltip("at:N", title=text("chart.at")),
+            alt.Tooltip("length:Q", title=text("chart.seconds")),
+            alt.Tooltip("kind:N", title=text("chart.kind")),
+        ],
+    )
+    kinds = alt.Color(
+        "kind:N",
+        scale=alt.Scale(domain=list(names), range=[ink("teacher"), ink("student")]),
+        legend=alt.Legend(title=None, orient="top", symbolType="circle", offset=4),
+    )
+    shape = alt.Shape(
+        "kind:N", scale=alt.Scale(domain=list(names), range=["circle", "diamond"]), legend=None
+    )
+    stem = base.mark_rule(opacity=0.45).encode(y2=alt.datum(0), color=kinds)
+    head = base.mark_point(filled=True, size=52, opacity=0.95, cursor="pointer").encode(
+        color=kinds, shape=shape
+    )
+    aim = alt.Chart(_data([{"s": 3, "t": text("chart.three_seconds")}]))
+    line = aim.mark_rule(strokeDash=[5, 4], color=ink("ink"), opacity=0.7).encode(y="s:Q")
+    word = aim.mark_text(align="left", dy=-7, dx=4, color=ink("muted"), fontSize=11).encode(
+        y="s:Q", x=alt.value(0), text="t:N"
+    )
+    return _spec(alt.layer(stem, line, word, head), width=620, height=210)
+
+
+def kinds(taxonomy: Taxonomy, counts: Sequence[tuple[str, int]], text: Texts) -> Spec:
+    """Bars: how many questions of each kind; `counts` are (code, count) in taxonomy order."""
+    values = [
+        {"name": text.pick(zh=taxonomy[code].zh, en=taxonomy[code].en), "count": count}
+        for code, count in counts
+    ]
+    base = alt.Chart(_data(values)).encode(
+        y=alt.Y(
+            "name:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=False)
+        ),
+        x=alt.X("count:Q", title=None, axis=None),
+        tooltip=[
+            alt.Tooltip("name:N", title=text("chart.kind")),
+            alt.Tooltip("count:Q", title=text("chart.count")),
+        ],
+    )
+    bar = base.mark_bar(height=15, color=ink("teacher"), opacity=0.88)
+    word = base.mark_text(align="left", dx=6, fontWeight="bold").encode(text="count:Q")
+    return _spec(alt.layer(bar, word), width=300, height=28 * len(values))
+
+
+def st_curve(letters: str, interval: Seconds, text: Texts) -> Spec:
+    """Minutes of T to the right, minutes of S upwards, one step an interval; click to play.
+
+    `letters` is one "T" or "S" per interval.
+    """
+    x = y = 0
+    step = interval / 60.0
+    points: list[dict[str, object]] = [{"i": 0, "t": 0.0, "s": 0.0, "at": clock(0), "seconds": 0.0}]
+    for i, letter in enumerate(letters, start=1):
+        x, y = x + (letter == "T"), y + (letter != "T")
+        start = (i - 1) * interval
+        points.append({"i": i, "t": x * step, "s": y * step, "at": clock(start), "seconds": start})
+    end = max(x, y, 1) * step
+    axis = alt.Scale(domain=[0, end], nice=False)
+    base = alt.Chart(_data(points)).encode(
+        x=alt.X("t:Q", title=text("chart.t_minutes"), scale=axis, axis=alt.Axis(tickCount=5)),
+        y=alt.Y("s:Q", title=text("chart.s_minutes"), scale=axis, axis=alt.Axis(tickCount=5)),
+        order="i:Q",
+    )
+    equal = (
+        alt.Chart(_data([{"a": 0, "b": end}]))
+        .mark_rule(strokeDash=[3, 4], color=ink("muted"))
+        .encode(x="a:Q", y="a:Q", x2="b:Q", y2="b:Q")
+    )
+    line = base.mark_line(color=ink("teacher"), strokeWidth=2.2)
+    dots = base.mark_point(filled=True, size=42, opacity=0, cursor="pointer").encode(
+        tooltip=[
+            alt.Tooltip("at:N", title=text("chart.at")),
+            alt.Tooltip("t:Q", format=".1f", title=text("chart.t_minutes")),
+            alt.Tooltip("s:Q", format=".1f", title=text("chart.s_minutes")),
+        ]
+    )
+    return _spec(alt.layer(equal, line, dots), width=250, height=250)
+
+
+def rt_ch(rt: Indicator, ch: Indicator, text: Texts) -> Spec:
+    """The Rt–Ch triangle with its four fields, the lesson's point and its 95 % intervals."""
+    edge: list[dict[str, object]] = [
+        {"i": 0, "x": 0, "y": 0},
+        {"i": 1, "x": 0.5, "y": 1},
+        {"i": 2, "x": 1, "y": 0},
+    ]
+    cuts = [
+        {"x": 0.3, "y": 0.0, "x2": 0.3, "y2": 0.6},
+        {"x": 0.7, "y": 0.0, "x2": 0.7, "y2": 0.6},
+        {"x": 0.3, "y": 0.4, "x2": 0.7, "y2": 0.4},
+    ]
+    fields: list[dict[str, object]] = [
+        {"x": 0.15, "y": 0.07, "t": text("st.type.practice")},
+        {"x": 0.85, "y": 0.07, "t": text("st.type.lecture")},
+        {"x": 0.5, "y": 0.07, "t": text("st.type.mixed")},
+        {"x": 0.5, "y": 0.66, "t": text("st.type.dialogue")},
+    ]
+    unit = alt.Scale(domain=[0, 1])
+    x = alt.X("x:Q", title="Rt", scale=unit, axis=alt.Axis(grid=False, tickCount=5))
+    y = alt.Y("y:Q", title="Ch", scale=unit, axis=alt.Axis(grid=False, tickCount=5))
+    triangle = (
+        alt.Chart(_data(edge))
+        .mark_area(color=ink("wash"), line={"color": ink("muted"), "strokeWidth": 1.2})
+        .encode(x=x, y=y, order="i:Q")
+    )
+    cut = (
+        alt.Chart(_data(cuts))
+        .mark_rule(color=ink("muted"), strokeDash=[2, 3], opacity=0.7)
+        .encode(x="x:Q", y="y:Q", x2="x2:Q", y2="y2:Q")
+    )
+    name = (
+        alt.Chart(_data(fields))
+        .mark_text(color=ink("muted"), fontSize=11)
+        .encode(x="x:Q", y="y:Q", text="t:N")
+    )
+    return _spec(alt.layer(triangle, cut, name, *_point(rt, ch)), width=290, height=250)
+
+
+def _point(rt: Indicator, ch: Indicator) -> list[alt.Chart]:
+    value = {
+        "x": rt.value,
+        "y": ch.value,
+        "xl": rt.value if rt.low is None else rt.low,
+        "xh": rt.value if rt.high is None else rt.high,
+        "yl": ch.value if ch.low is None else ch.low,
+        "yh": ch.value if ch.high is None else ch.high,
+    }
+    base = alt.Chart(_data([value]))
+    wide = base.mark_rule(color=ink("student"), strokeWidth=3, opacity=0.6)
+    tall = base.mark_rule(color=ink("student"), strokeWidth=3, opacity=0.6)
+    dot = base.mark_point(filled=True, size=110, color=ink("student"), opacity=1)
+    tip = [
+        alt.Tooltip("x:Q", format=".2f", title="Rt"),
+        alt.Tooltip("y:Q", format=".2f", title="Ch"),
+    ]
+    return [
+        wide.encode(x="xl:Q", x2="xh:Q", y="y:Q"),
+        tall.encode(x="x:Q", y="yl:Q", y2="yh:Q"),
+        dot.encode(x="x:Q", y="y:Q", tooltip=tip),
+    ]
+
+
+def _data(rows: Sequence[Mapping[str, object]]) -> alt.Data:
+    """Rows written into the spec itself."""
+    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
+
+
+def _spec(chart: alt.LayerChart | alt.FacetChart, *, width: int, height: int) -> Spec:
+    """The finished spec with the page's typography; keys sorted, no schema address."""
+    finished = chart.properties(width=width, height=height).configure(
+        background="transparent",
+        font="sans-serif",
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(
+            labelColor=ink("ink"),
+            titleColor=ink("muted"),
+            gridColor=ink("rule"),
+            domainColor=ink("muted"),
+            tickColor=ink("muted"),
+            labelFontSize=12,
+            titleFontSize=12,
+            titleFontWeight="normal",
+            labelLimit=190,
+        ),
+        legend=alt.LegendConfig(labelColor=ink("ink"), labelFontSize=12, labelLimit=300),
+        text=alt.MarkConfig(color=ink("ink")),
+    )
+    spec: Spec = finished.to_dict(context={"pre_transform": False})
+    spec.pop("$schema", None)
+    return spec
+
+
+def resolved(spec: Spec, colours: dict[str, str] | None = None) -> Spec:
+    """The spec with real colours instead of CSS variables, for drawings outside the page."""
+    text = json.dumps(spec, ensure_ascii=False)
+    for name, colour in (colours or INK).items():
+        text = text.replace(f"var(--{name})", colour)
+    result: Spec = json.loads(text)
+    return result
+
+
+def svg(spec: Spec) -> str:
+    """The static drawing. Text stays text: the reader's fonts show it.
+
+    Vega's roles and labels on every mark are left out: hundreds of them say less to a screen
+    reader than the chart's text alternative does, which stands beside it.
+    """
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
+    return re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawn)
