@@ -168,8 +168,19 @@ def _runs(draws: RoleDraws) -> _Runs:
     new = np.ones((rows, n), dtype=bool)
     new[:, 1:] = (sides[:, 1:] != sides[:, :-1]) | pause
     begin = np.flatnonzero(new.ravel())
-    seconds = np.add.reduceat(np.tile(draws.ends - draws.starts, rows), begin)
+    seconds = np.add.reduceat(np.tile(_fresh(draws, sides[0]), rows), begin)
     return _Runs(begin // n, sides.ravel()[begin], begin % n, seconds)
+
+
+def _fresh(draws: RoleDraws, side: NDArray[np.intp]) -> Floats:
+    """(n,) seconds of each span that no earlier span of its side (as found) covers."""
+    seconds = np.zeros(len(side))
+    for one in np.unique(side):
+        own = np.flatnonzero(side == one)
+        reach = np.maximum.accumulate(draws.ends[own])
+        before = np.concatenate([[-np.inf], reach[:-1]])
+        seconds[own] = np.maximum(0.0, draws.ends[own] - np.maximum(draws.starts[own], before))
+    return seconds
 
 
 def _untimed(basis: Basis) -> list[Indicator]:

@@ -54,7 +54,7 @@ def text_units(text: str) -> int:
     """Characters of Chinese script plus Latin words plus digit strings in `text`.
 
     >>> text_units("三角形ABC的内角和是180度。")
-    10
+    11
     """
     return len(_UNIT.findall(text))
 

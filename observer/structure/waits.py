@@ -185,7 +185,7 @@ def _first_wait(
     nxt = talking[0] if talking else edges.next_start(end)
     if nxt is None:
         return None
-    before = said.by(nxt, but=question.id)
+    before = said.first(nxt, but=question.id)
     why = reason or doubt or _why_not(end, nxt)
     return _wait(1, end, max(end, nxt.start), question.id, before, nxt.role, why)
 
@@ -236,8 +236,8 @@ def _second_wait(said: "_Said", answer: _Voice, teacher: _Voice) -> Wait | None:
     elif teacher.start - answer.end > LONGEST:
         excluded = "long"
     start = min(answer.end, teacher.start)
-    after = said.by(answer) or answer.id
-    before = said.by(teacher)
+    after = said.last(answer) or answer.id
+    before = said.first(teacher)
     return _wait(2, start, teacher.start, after, before, Role.TEACHER, excluded)
 
 
@@ -270,18 +270,28 @@ class _Said:
             entries.sort()
             self._reach[side] = list(accumulate((span.end for span, _ in entries), max))
 
-    def by(self, voice: _Voice, but: str | None = None) -> str | None:
-        """The utterance of the voice's side that shares most time with it, `but` left out."""
+    def first(self, voice: _Voice, but: str | None = None) -> str | None:
+        """The first utterance of the voice's side that is heard in it, `but` left out."""
+        return min(((s, name) for s, name in self._in(voice) if name != but), default=_NO_ONE)[1]
+
+    def last(self, voice: _Voice) -> str | None:
+        """The last utterance of the voice's side that is heard in it."""
+        return max(self._in(voice), default=_NO_ONE)[1]
+
+    def _in(self, voice: _Voice) -> Sequence[tuple[Span, str | None]]:
+        """Utterances that share `LATE` seconds, or half of the shorter one, with the voice."""
         side, span = _side(voice.role), Span(voice.start, voice.end)
-        entries, best, most = self._sides.get(side, []), None, 0.0
+        entries, found = self._sides.get(side, []), []
         for i in range(bisect_left(entries, (Span(span.end, span.end), "")) - 1, -1, -1):
             if self._reach[side][i] <= span.start:
                 break
             said, name = entries[i]
-            shared = said.overlap(span)
-            if name != but and shared > 0 and shared >= most:
-                best, most = name, shared
-        return best
+            if said.overlap(span) >= min(LATE, said.duration / 2, span.duration / 2) > 0:
+                found.append((said, name))
+        return found
+
+
+_NO_ONE: tuple[Span, str | None] = (Span(0.0, 0.0), None)
 
 
 def _side(role: Role | None) -> str:
