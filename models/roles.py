@@ -1,0 +1,128 @@
+"""Roles on the timeline, from voices, crowds and pauses."""
+
+from collections.abc import Iterable, Sequence
+
+from models.activity import Crowd, crowds
+from observer.engines import MAIN_SPEAKER, OnProgress, SpeakerSpan, ignore_progress
+from observer.media import Audio
+from observer.timeline import (
+    Role,
+    RoleSpan,
+    Seconds,
+    Span,
+    complement,
+    difference,
+    intersection,
+    total,
+    union,
+)
+
+
+class AcousticRoles:
+    """The main voice is the teacher's, any other a student's, a crowd is group work or choral.
+
+    `bridge`: pauses of one role shorter than this belong to its talk (FIELD.md counts talk, not
+    phonation); longer ones are silence. `longest_choral`: a crowd that sets in at once, is not
+    longer than this and follows the teacher within `prompt` seconds is a choral answer; every
+    other crowd is group work. From sound alone that is a guess, and its probability says so.
+    """
+
+    name = "acoustic"
+    version = "1"
+
+    def __init__(
+        self,
+        *,
+        bridge: Seconds = 0.5,
+        longest_choral: Seconds = 20.0,
+        prompt: Seconds = 3.0,
+        threads: int = 1,
+    ) -> None:
+        self.bridge = bridge
+        self.longest_choral = longest_choral
+        self.prompt = prompt
+        self.threads = threads
+
+    def assign(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        speakers: Sequence[SpeakerSpan],
+        on_progress: OnProgress = ignore_progress,
+    ) -> list[RoleSpan]:
+        """Spans of every role in order of start; together they cover the recording."""
+        whole = Span(0.0, audio.duration)
+        main = [s for s in speakers if s.speaker == MAIN_SPEAKER]
+        taught = union(s.span for s in main)
+        found = [c for c in crowds(audio) if not _one_voice(c.span, taught, speech)]
+        on_progress(0.5)
+        crowded = union(c.span for c in found)
+        alone = [s for s in speakers if s.speaker != MAIN_SPEAKER]
+        students = [_cut(s, part) for s in alone for part in difference([s.span], crowded)]
+        voiced = [
+            *_roles(main, Role.TEACHER, self.bridge, [s.span for s in students]),
+            *_roles(students, Role.STUDENT, self.bridge, taught),
+            *(self._crowd(c, taught, audio) for c in found),
+        ]
+        silent = complement((item.span for item in voiced), whole)
+        on_progress(1.0)
+        timeline = [*voiced, *(_silence(span, speech) for span in silent)]
+        return sorted(timeline, key=lambda item: (item.start, item.end, item.role))
+
+    def _crowd(self, crowd: Crowd, taught: Sequence[Span], audio: Audio) -> RoleSpan:
+        before = Span(max(0.0, crowd.start - self.prompt), min(audio.duration, crowd.start + 0.5))
+        prompted = total(intersection([before], taught)) > 0.3
+        answered = total(intersection([crowd.span], taught)) < 0.25 * crowd.span.duration
+        short = crowd.span.duration <= self.longest_choral
+        choral = short and prompted and answered
+        sure = 0.9 if choral == crowd.abrupt else 0.7
+        role = Role.CHORAL if choral else Role.GROUP
+        return RoleSpan(crowd.start, min(crowd.end, audio.duration), role, sure * crowd.probability)
+
+
+def _one_voice(crowd: Span, taught: Sequence[Span], speech: Sequence[Span]) -> bool:
+    """Whether a supposed crowd is the teacher speaking without pauses."""
+    spoken = total(intersection([crowd], speech))
+    return total(intersection([crowd], taught)) > 0.75 * max(spoken, 0.5 * crowd.duration)
+
+
+def _cut(item: SpeakerSpan, part: Span) -> SpeakerSpan:
+    return SpeakerSpan(part.start, part.end, item.speaker, item.probability)
+
+
+def _silence(span: Span, speech: Sequence[Span]) -> RoleSpan:
+    """Silence is what voice activity left; its probability falls with speech inside."""
+    heard = total(intersection([span], speech)) / span.duration
+    return RoleSpan(span.start, span.end, Role.SILENCE, max(0.5, 0.95 - heard))
+
+
+def _roles(
+    items: Iterable[SpeakerSpan], role: Role, bridge: Seconds, other: Sequence[Span]
+) -> list[RoleSpan]:
+    """Spans of one role, joined over short pauses in which nobody else speaks.
+
+    The probability of a joined span is the mean of its parts, weighted with their length.
+    """
+    joined: list[RoleSpan] = []
+    voiced: list[Seconds] = []
+    for item in sorted(items, key=lambda i: (i.start, i.end)):
+        length = item.end - item.start
+        if length <= 0:
+            continue
+        last = joined[-1] if joined else None
+        if last is not None and _same_talk(last.span, item.span, bridge, other):
+            whole = voiced[-1] + length
+            mean = (last.probability * voiced[-1] + item.probability * length) / whole
+            joined[-1] = RoleSpan(last.start, max(last.end, item.end), role, mean)
+            voiced[-1] = whole
+        else:
+            joined.append(RoleSpan(item.start, item.end, role, item.probability))
+            voiced.append(length)
+    return joined
+
+
+def _same_talk(last: Span, item: Span, bridge: Seconds, other: Sequence[Span]) -> bool:
+    if item.start <= last.end:
+        return True
+    pause = Span(last.end, item.start)
+    return pause.duration < bridge and not intersection([pause], other)
