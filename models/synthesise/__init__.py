@@ -1,4 +1,4 @@
-"""Make a lesson recording, and the exact truth about it, out of a lesson script and speech synthesis.
+"""Make a lesson recording, and the exact truth about it, out of a script and synthetic voices.
 
     python -m models.synthesise OUT [SCRIPT.toml ...]
 

@@ -4,10 +4,13 @@ import sys
 from pathlib import Path
 
 from models.synthesise import files
+from models.synthesise.board import board
 from models.synthesise.room import mix
 from models.synthesise.script import read_script
-from models.synthesise.stage import stage
-from models.synthesise.truth import truth
+from models.synthesise.stage import Staged, opening, stage
+from models.synthesise.truth import Json, truth
+from models.synthesise.video import write_mp4
+from models.synthesise.voices import Wave
 
 SCRIPTS = Path(__file__).parents[2] / "fixtures" / "lessons"
 USAGE = "usage: python -m models.synthesise OUT [SCRIPT.toml ...]\n"
@@ -16,14 +19,30 @@ USAGE = "usage: python -m models.synthesise OUT [SCRIPT.toml ...]\n"
 def make(script_path: Path, out: Path) -> None:
     """Write one lesson's files into the folder `out`."""
     staged = stage(read_script(script_path))
-    lesson = truth(staged)
-    target = out / staged.script.name
     sound = mix(staged)
-    files.write_opus(target.with_suffix(".opus"), sound)
-    files.write_json(target.with_suffix(".json"), lesson)
-    files.write_rttm(target.with_suffix(".rttm"), lesson)
-    files.write_srt(target.with_suffix(".srt"), lesson)
+    target = out / f"{staged.script.name}.opus"
+    files.write_opus(target, sound)
+    lesson = truth(staged)
+    _describe(target, lesson)
     files.write_text(target.with_suffix(".txt"), lesson)
+    if staged.script.opening is not None:
+        _film(opening(staged, staged.script.opening), sound, out)
+
+
+def _film(staged: Staged, sound: Wave, out: Path) -> None:
+    """The beginning of the lesson as a video, with its own truth."""
+    target = out / f"{staged.script.name}.mp4"
+    lesson = truth(staged)
+    shown = zip(lesson["utterances"], staged.lines, strict=True)
+    changes = [(u["start"], board(line.board)) for u, line in shown if line.board is not None]
+    write_mp4(target, sound[: staged.samples], [(0.0, board(0)), *changes])
+    _describe(target, lesson)
+
+
+def _describe(recording: Path, lesson: Json) -> None:
+    files.write_json(recording.with_suffix(".json"), lesson)
+    files.write_rttm(recording.with_suffix(".rttm"), lesson)
+    files.write_srt(recording.with_suffix(".srt"), lesson)
 
 
 def main(arguments: list[str]) -> int:

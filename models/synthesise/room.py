@@ -7,12 +7,12 @@ from models.synthesise.script import TEACHER
 from models.synthesise.stage import Staged
 from models.synthesise.voices import RATE, Wave
 
-RT60_S = 0.3
+RT60_S = 0.25
 """A small furnished classroom; long enough to hear, short enough to stay easy."""
 SNR_DB = 36.0
 """The teacher's loudness over the background noise."""
 TEACHER_DBFS = -23.0
-DIRECT_DB = {True: 14.0, False: 9.0}
+DIRECT_DB = {True: 16.0, False: 14.0}
 """Direct over reverberant energy, by whether the voice is the teacher's."""
 PEAK = 0.89
 CHORUS_DB = -5.0

@@ -1,10 +1,10 @@
 """Putting a script on the clock: who is heard from which sample on, with what sound."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.synthesise.script import Babble, Line, Script
+from models.synthesise.script import Babble, Line, Part, Script
 from models.synthesise.voices import RATE, STEP, Wave, fitted, phrases, speak
 
 TAIL_S = 1.5
@@ -76,6 +76,25 @@ def stage(script: Script) -> Staged:
     ends = [start for _, start in starts[1:]] + [samples / RATE]
     activities = tuple((what, a, b) for (what, a), b in zip(starts, ends, strict=True))
     return Staged(script, tuple(soundings), activities, samples)
+
+
+def opening(staged: Staged, lines: int) -> Staged:
+    """The beginning of a lesson as one of its own: its first `lines` lines and half a second.
+
+    Group work that falls into it is not kept, so cut before any.
+    """
+    soundings = tuple(s for s in staged.soundings if s.line is not None and s.line < lines)
+    samples = max(s.end for s in soundings) + RATE // 2
+    end = samples / RATE
+    parts: list[Part] = []
+    left = lines
+    for part in staged.script.parts:
+        if left > 0:
+            parts.append(replace(part, lines=part.lines[:left], babble=None))
+            left -= len(part.lines)
+    script = replace(staged.script, name=f"{staged.script.name}_opening", parts=tuple(parts))
+    activities = tuple((what, a, min(b, end)) for what, a, b in staged.activities if a < end)
+    return Staged(script, soundings, activities, samples)
 
 
 def _said(

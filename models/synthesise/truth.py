@@ -1,5 +1,6 @@
 """The truth about a made lesson, in the shape that `observer evaluate roles` reads."""
 
+from itertools import pairwise
 from typing import Any
 
 from models.synthesise.room import RT60_S, SNR_DB
@@ -125,10 +126,13 @@ def _utterances(staged: Staged) -> list[Json]:
 
 
 def _waits(staged: Staged, utterances: list[Json]) -> list[Json]:
-    """Wait 1 after every question of the teacher, wait 2 after every student turn (FIELD.md §4)."""
-    group = [s.first / RATE for s in staged.soundings if s.kind == "groupwork"]
+    """Wait 1 after every question of the teacher, wait 2 after every student turn (FIELD.md §4).
+
+    Group work stands among the utterances as one voice, so that a wait can end or begin with it.
+    """
     waits: list[Json] = []
-    for left, right in zip(utterances, utterances[1:], strict=False):
+    events = sorted([*utterances, *_group_work(staged)], key=lambda e: float(e["start"]))
+    for left, right in pairwise(events):
         asks = left["labels"].get("question_form", "none") != "none"
         if left["role"] == "teacher" and asks:
             kind = 1
@@ -136,33 +140,40 @@ def _waits(staged: Staged, utterances: list[Json]) -> list[Json]:
             kind = 2
         else:
             continue
-        began = [t for t in group if left["end"] <= t < right["start"]]
-        end = round(min(began), 3) if began else right["start"]
+        start = min(left["end"], right["start"])
         waits.append(
             {
                 "kind": kind,
-                "start": left["end"],
-                "end": end,
-                "duration": round(end - left["end"], 3),
+                "start": start,
+                "end": right["start"],
+                "duration": round(right["start"] - start, 3),
                 "after": left["id"],
-                "before": None if began else right["id"],
-                "ended_by": "group" if began else right["role"],
-                "excluded": _excluded(kind, left, end),
+                "before": right["id"],
+                "ended_by": right["role"],
+                "excluded": _excluded(kind, left, right),
             }
         )
     return waits
 
 
-def _excluded(kind: int, left: Json, end: float) -> str | None:
-    """Why a wait does not count: people spoke together, or nothing had to be thought about."""
-    if end <= left["end"]:
-        return "overlap"
+def _group_work(staged: Staged) -> list[Json]:
+    voices = [s for s in staged.soundings if s.kind == "groupwork"]
+    return [
+        {"id": None, "role": "group", "labels": {}, "start": span.start, "end": span.end}
+        for span in _whole(voices)
+    ]
+
+
+def _excluded(kind: int, left: Json, right: Json) -> str | None:
+    """Why a wait does not count: nothing had to be thought about, or people spoke together."""
     labels = left["labels"]
     if kind == 1 and labels["question_form"] in {"tag", "self"}:
         return str(labels["question_form"])
     if kind == 1 and labels.get("question_demand") == "manage":
         return "manage"
-    return None
+    if right["start"] < left["end"]:
+        return "overlap"
+    return "group" if left["role"] == "group" else None
 
 
 def _exchanges(staged: Staged) -> list[Json]:

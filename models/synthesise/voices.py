@@ -106,7 +106,7 @@ def _write(path: Path, sound: Wave) -> None:
 def _audible(sound: Wave) -> npt.NDArray[np.bool_]:
     whole = len(sound) // FRAME * FRAME
     power = np.mean(sound[:whole].reshape(-1, FRAME) ** 2, axis=1)
-    return power > power.max(initial=0.0) * 10 ** (AUDIBLE_DB / 10)
+    return np.asarray(power > power.max(initial=0.0) * 10 ** (AUDIBLE_DB / 10))
 
 
 def _trimmed(sound: Wave) -> Wave:
@@ -123,4 +123,5 @@ def _trimmed(sound: Wave) -> Wave:
     cut[:FRAME] *= fade
     cut[-FRAME:] *= fade[::-1]
     voiced = np.repeat(_audible(cut), FRAME)
-    return cut / np.sqrt(np.mean(cut[: len(voiced)][voiced] ** 2))
+    loudness = float(np.sqrt(np.mean(cut[: len(voiced)][voiced] ** 2)))
+    return np.asarray(cut / loudness)
