@@ -7,24 +7,26 @@ edges of the role timeline, because recognised word times are too rough for wait
 Nothing is dropped: a wait that does not count carries the code of its reason.
 """
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
 from observer.discourse import Discourse, Wait
-from observer.timeline import Role, RoleSpan, Seconds, Span
-from observer.transcript import Transcript, Utterance
+from observer.structure.voices import (
+    LATE,
+    SNAP,
+    Edges,
+    Said,
+    Voice,
+    heard_voices,
+    transcript_voices,
+)
+from observer.timeline import Role, RoleSpan, Seconds
+from observer.transcript import Utterance
 
-SNAP: Seconds = 0.5
-"""Word times this close to an edge of the timeline mean that edge."""
-LATE: Seconds = 0.2
-"""Words that begin this much before a stretch do not belong to it."""
 LOST: Seconds = 1.0
 """Further than this from any edge, words and sound disagree and the wait does not count."""
 LONGEST: Seconds = 30.0
 """A longer silence is time to work, not time to answer."""
-STUDENTS = (Role.STUDENT, Role.CHORAL, Role.GROUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,9 @@ def find_waits(timeline: Sequence[RoleSpan], discourse: Discourse) -> tuple[Wait
     only wait time 2 is found. `after` and `before` are ids of utterances; a wait-time-2 whose
     answer was not transcribed has the timeline span (``t`` + position) as its `after`.
     """
-    spans = _voices(timeline) or _voices_of(discourse.transcript)
-    edges = _Edges(spans)
-    said = _Said(discourse.transcript)
+    spans = heard_voices(timeline) or transcript_voices(discourse.transcript)
+    edges = Edges(spans)
+    said = Said(discourse.transcript)
     found = _first_waits(edges, discourse, said) + _second_waits(edges, said)
     ordered = sorted(found, key=lambda w: (w.start, w.kind, w.end))
     return tuple(
@@ -67,86 +69,10 @@ def find_waits(timeline: Sequence[RoleSpan], discourse: Discourse) -> tuple[Wait
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Voice:
-    """A voiced span with the id it can be played by."""
-
-    start: Seconds
-    end: Seconds
-    role: Role
-    id: str
-
-
-def _voices(timeline: Sequence[RoleSpan]) -> list[_Voice]:
-    return [
-        _Voice(s.start, s.end, s.role, f"t{i}")
-        for i, s in enumerate(timeline)
-        if s.role is not Role.SILENCE and s.end > s.start
-    ]
-
-
-def _voices_of(transcript: Transcript) -> list[_Voice]:
-    return [
-        _Voice(u.start, u.end, u.role, u.id)
-        for u in transcript
-        if u.start is not None and u.end is not None and u.end > u.start
-        if u.role is not None and u.role is not Role.SILENCE
-    ]
-
-
-class _Edges:
-    """The voiced spans, made ready for asking what is heard around a moment."""
-
-    def __init__(self, voices: Sequence[_Voice]) -> None:
-        self.voices = sorted(voices, key=lambda v: (v.start, v.end, v.id))
-        self._starts = [v.start for v in self.voices]
-        self.teacher = _joined([v for v in self.voices if v.role is Role.TEACHER])
-        self._teacher_starts = [s.start for s in self.teacher]
-        self._reach = list(accumulate((v.end for v in self.voices), max))
-
-    def teacher_at(self, began: Seconds, ended: Seconds) -> Span | None:
-        """The stretch of the teacher's voice in which words from `began` to `ended` end.
-
-        Recognised words may run a little into the next stretch; then it is the one before.
-        """
-        place = bisect_left(self._teacher_starts, ended)
-        late = place > 1 and self._teacher_starts[place - 1] > ended - SNAP
-        if late and began < self._teacher_starts[place - 1] - LATE:
-            place -= 1
-        return self.teacher[place - 1] if place else None
-
-    def next_start(self, moment: Seconds) -> _Voice | None:
-        """The first voice that starts at `moment` or later."""
-        place = bisect_left(self._starts, moment - 1e-6)
-        return self.voices[place] if place < len(self.voices) else None
-
-    def sounding(self, moment: Seconds) -> list[_Voice]:
-        """Voices, the teacher's left out, that go on through `moment`."""
-        heard = []
-        for i in range(bisect_right(self._starts, moment - 1e-6) - 1, -1, -1):
-            if self._reach[i] <= moment + 1e-6:
-                break
-            voice = self.voices[i]
-            if voice.end > moment + 1e-6 and voice.role is not Role.TEACHER:
-                heard.append(voice)
-        return heard
-
-
-def _joined(voices: Sequence[_Voice]) -> list[Span]:
-    """Stretches without any pause, in order."""
-    stretches: list[Span] = []
-    for voice in voices:
-        if stretches and voice.start <= stretches[-1].end + 1e-6:
-            stretches[-1] = Span(stretches[-1].start, max(stretches[-1].end, voice.end))
-        else:
-            stretches.append(Span(voice.start, voice.end))
-    return stretches
-
-
 # -- wait time 1 -------------------------------------------------------------------------
 
 
-def _first_waits(edges: _Edges, discourse: Discourse, said: "_Said") -> list[Wait]:
+def _first_waits(edges: Edges, discourse: Discourse, said: Said) -> list[Wait]:
     forms, demands = discourse.codes("question_form"), discourse.codes("question_demand")
     waits = []
     followers = (*discourse.transcript.utterances[1:], None)
@@ -164,8 +90,8 @@ def _first_waits(edges: _Edges, discourse: Discourse, said: "_Said") -> list[Wai
 
 
 def _first_wait(
-    edges: _Edges,
-    said: "_Said",
+    edges: Edges,
+    said: Said,
     question: Utterance,
     follower: Utterance | None,
     reason: str | None,
@@ -173,9 +99,13 @@ def _first_wait(
     """The wait after one question; None when nobody speaks any more."""
     if question.span is None:
         return None
-    end, doubt = question.words[-1].end if question.words else question.span.end, None
-    voice = edges.teacher_at(question.span.start, end)
-    if voice is None or voice.end < end - LOST:
+    word = question.words[-1] if question.words else None
+    began, end = (word.start, word.end) if word else (question.span.start, question.span.end)
+    voice, doubt = edges.teacher_at(began, end), None
+    # Recognisers stretch a last word over the silence after it: if it began in the voice, the
+    # voice knows better where it ended.
+    stretched = word is not None and voice is not None and word.start <= voice.end + LATE
+    if voice is None or (voice.end < end - LOST and not stretched):
         doubt = "bounds"
     elif voice.end > end + SNAP or _goes_on(follower, voice.end):
         return _wait(1, end, end, question.id, None, Role.TEACHER, reason or "continued")
@@ -190,7 +120,7 @@ def _first_wait(
     return _wait(1, end, max(end, nxt.start), question.id, before, nxt.role, why)
 
 
-def _why_not(end: Seconds, nxt: _Voice) -> str | None:
+def _why_not(end: Seconds, nxt: Voice) -> str | None:
     """Why the silence from `end` to the next voice is no wait, if it is none."""
     if nxt.role is Role.MEDIA:
         return "media"
@@ -209,10 +139,10 @@ def _goes_on(follower: Utterance | None, end: Seconds) -> bool:
 # -- wait time 2 -------------------------------------------------------------------------
 
 
-def _second_waits(edges: _Edges, said: "_Said") -> list[Wait]:
+def _second_waits(edges: Edges, said: Said) -> list[Wait]:
     """One wait per change from the students' side to the teacher."""
     waits = []
-    last: _Voice | None = None
+    last: Voice | None = None
     taught = 0.0
     for voice in edges.voices:
         if voice.role is not Role.TEACHER:
@@ -225,7 +155,7 @@ def _second_waits(edges: _Edges, said: "_Said") -> list[Wait]:
     return [w for w in waits if w is not None]
 
 
-def _second_wait(said: "_Said", answer: _Voice, teacher: _Voice) -> Wait | None:
+def _second_wait(said: Said, answer: Voice, teacher: Voice) -> Wait | None:
     if answer.role is Role.MEDIA:
         return None
     excluded: str | None = None
@@ -254,47 +184,3 @@ def _wait(
     excluded: str | None,
 ) -> Wait:
     return Wait("", kind, start, max(start, end), after, before, str(ended_by), excluded)
-
-
-class _Said:
-    """The timed utterances by side, made ready for asking which one a voice speaks."""
-
-    def __init__(self, transcript: Transcript) -> None:
-        self._sides: dict[str, list[tuple[Span, str]]] = {}
-        for utterance in transcript:
-            if utterance.span is not None:
-                entry = (utterance.span, utterance.id)
-                self._sides.setdefault(_side(utterance.role), []).append(entry)
-        self._reach: dict[str, list[Seconds]] = {}
-        for side, entries in self._sides.items():
-            entries.sort()
-            self._reach[side] = list(accumulate((span.end for span, _ in entries), max))
-
-    def first(self, voice: _Voice, but: str | None = None) -> str | None:
-        """The first utterance of the voice's side that is heard in it, `but` left out."""
-        return min(((s, name) for s, name in self._in(voice) if name != but), default=_NO_ONE)[1]
-
-    def last(self, voice: _Voice) -> str | None:
-        """The last utterance of the voice's side that is heard in it."""
-        return max(self._in(voice), default=_NO_ONE)[1]
-
-    def _in(self, voice: _Voice) -> Sequence[tuple[Span, str | None]]:
-        """Utterances that share `LATE` seconds, or half of the shorter one, with the voice."""
-        side, span = _side(voice.role), Span(voice.start, voice.end)
-        entries, found = self._sides.get(side, []), []
-        for i in range(bisect_left(entries, (Span(span.end, span.end), "")) - 1, -1, -1):
-            if self._reach[side][i] <= span.start:
-                break
-            said, name = entries[i]
-            if said.overlap(span) >= min(LATE, said.duration / 2, span.duration / 2) > 0:
-                found.append((said, name))
-        return found
-
-
-_NO_ONE: tuple[Span, str | None] = (Span(0.0, 0.0), None)
-
-
-def _side(role: Role | None) -> str:
-    if role is None:
-        return "nobody"
-    return "students" if role in STUDENTS else str(role)
