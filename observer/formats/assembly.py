@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from observer.alignment import speaking_time
 from observer.errors import TranscriptError
 from observer.formats.cues import MAX_CUES, Cue, Note, Reading
 from observer.formats.prefixes import attribute
@@ -22,12 +23,6 @@ _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+")
 _LANGUAGES = {"cn": "zh", "cmn": "zh", "zho": "zh", "chi": "zh", "yue": "zh", "chinese": "zh",
               "mandarin": "zh", "eng": "en", "english": "en"}  # fmt: skip
 
-SYLLABLE: Seconds = 0.25
-"""Mean time of one Mandarin character in class, pauses inside the sentence included."""
-
-WORD: Seconds = 0.4
-"""Mean time of one English word in class."""
-
 
 @dataclass(frozen=True, slots=True)
 class ImportedTranscript:
@@ -37,6 +32,10 @@ class ImportedTranscript:
     layout: str
     speakers: tuple[DeclaredSpeaker, ...]
     notes: tuple[Note, ...]
+
+    def with_transcript(self, transcript: Transcript) -> "ImportedTranscript":
+        """The same import with another transcript, once it was aligned to a recording."""
+        return replace(self, transcript=transcript)
 
 
 def assemble(
@@ -135,11 +134,6 @@ def _in_order(cues: list[Cue]) -> tuple[list[Cue], list[Note]]:
         f"条目未按时间排列（有 {moved} 处倒退），已按时间排序。",
     )
     return sorted(cues, key=lambda c: c.start or 0.0), [note]
-
-
-def speaking_time(text: str) -> Seconds:
-    """About how long a text takes to say: .25 s a Han character, .4 s a word, .3 s on top."""
-    return 0.3 + SYLLABLE * len(_HAN.findall(text)) + WORD * len(_LATIN_WORD.findall(text))
 
 
 def with_ends(cues: list[Cue]) -> tuple[list[Cue], list[Note]]:

@@ -1,17 +1,14 @@
-"""Writing transcripts: WebVTT, SRT, CSV and JSON; what is written reads back the same.
-
-Files are written under a temporary name and renamed, so that a full disk leaves no half file.
-"""
+"""Writing transcripts: WebVTT, SRT, CSV and JSON; what is written reads back the same."""
 
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 from observer.errors import OutputError, UsageError
+from observer.files import write_atomically
 from observer.formats.clock import format_clock
 from observer.formats.labels import title
 from observer.formats.subtitles import SRT_ARROW, VTT_HEADER
@@ -44,16 +41,7 @@ def write(transcript: Transcript, path: str | Path, format: str | None = None) -
     """
     target = Path(path)
     text = dumps(transcript, format or target.suffix.lstrip(".").casefold())
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(text.encode("utf-8"))
-        temporary.replace(target)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            en=f"{target.name} cannot be written ({error.strerror}).",
-            zh=f"无法写入 {target.name}（{error.strerror}）。",
-        ) from error
+    write_atomically(target, text)
     return target
 
 
