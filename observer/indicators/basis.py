@@ -37,8 +37,8 @@ NO_LABELS = Missing("The questions were not read by any labeller.", "还没有�
 class Basis:
     """A lesson's material with its timeline; simulated alternatives come when first asked for.
 
-    Without a recording, but with a transcript that has times, the utterances are the timeline;
-    `source` says so and every method that uses it names it.
+    Without a recording the times are those of a transcript, through the timeline handed in or
+    straight from the utterances; `source` says so and every method that uses it names it.
     """
 
     def __init__(self, material: Material) -> None:
@@ -47,7 +47,10 @@ class Basis:
         self.span_ids: tuple[str, ...] = tuple(f"t{i}" for i in range(len(material.timeline)))
         self.duration: Seconds = material.duration or 0.0
         self.source = "recording" if material.timeline else "none"
-        if not material.timeline:
+        if material.timeline and material.duration is None:
+            self.source = "transcript"
+            self.duration = max(s.end for s in material.timeline)
+        elif not material.timeline:
             self._take_transcript_times()
 
     def _take_transcript_times(self) -> None:

@@ -219,6 +219,11 @@ def test_a_transcript_with_times_needs_no_recording_for_talk() -> None:
     assert value(found, "pace_characters_per_minute") == pytest.approx(48)
     assert found["silence_share"].missing is not None
     assert found["choral_time"].missing is not None
+    # a timeline made from those times is no recording either
+    spans = tuple(RoleSpan(u.start or 0, u.end or 0, u.role or Role.SILENCE, 1.0) for u in said)
+    drawn = figures(material(spans, None, said, labels))
+    assert value(drawn, "teacher_share_of_speech") == value(found, "teacher_share_of_speech")
+    assert drawn["silence_share"].missing is not None
 
 
 def test_questions_count_the_teachers_only_and_carry_the_labellers_doubt() -> None:
