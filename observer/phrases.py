@@ -18,6 +18,8 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
     },
     "about_seconds": {"zh": "约为 {value} 秒", "en": "about {value} s"},
     "about_minutes": {"zh": "约为 {value} 分钟", "en": "about {value} minutes"},
+    "to_seconds": {"zh": "不超过 {high} 秒", "en": "up to {high} s"},
+    "to_minutes": {"zh": "不超过 {high} 分钟", "en": "up to {high} minutes"},
     "pair": {"zh": "{low} 与 {high}", "en": "{low} and {high}"},
     "range_count": {"zh": "{low} 至 {high}", "en": "between {low} and {high}"},
     "talk": {
@@ -29,8 +31,9 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
         "en": "Is that the balance you had in mind for this lesson?",
     },
     "student": {
-        "zh": "整节课中，单个学生发言的时间所占比例{range}；下面是其中最长的几段。",
-        "en": "Single student voices took {range} of the lesson; the longest stretches are these.",
+        "zh": "学生的声音（单个、齐声和小组）在全课中所占比例{range}；下面是单个声音最长的几段。",
+        "en": "Students' voices, single, in unison and in groups, took {range} of the lesson; "
+        "the longest stretches of single voices are these.",
     },
     "questions": {
         "zh": "按当前的规则判读，教师提出了 {count} 个真实提问",
@@ -98,6 +101,16 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
         "en": "Sampled every {interval} s, teacher behaviour Rt lies between {rt}, "
         "and the rate of change Ch between {ch}.",
     },
+    "st_type": {
+        "zh": "把听错角色的可能算进去，它属于{types}。",
+        "en": "With the chance of mistaken roles counted in, it is of the type {types}.",
+    },
+    "st_type_one": {"zh": "{name}的概率为 {share}", "en": "“{name}” with probability {share}"},
+    "st_practice": {"zh": "练习型", "en": "practice"},
+    "st_lecture": {"zh": "讲授型", "en": "lecture"},
+    "st_dialogue": {"zh": "对话型", "en": "dialogue"},
+    "st_mixed": {"zh": "混合型", "en": "mixed"},
+    "comma": {"zh": "、", "en": ", "},
     "pace": {
         "zh": "教师说话时每分钟 {low} 至 {high} 个字。",
         "en": "While speaking, the teacher said between {low} and {high} characters a minute.",

@@ -26,6 +26,7 @@ ENOUGH_WAITS: Final = 5
 """Fewer measured waits than this carry no sentence about their median."""
 ENOUGH_QUESTIONS: Final = 8
 """Fewer questions than this carry no invitation about their kinds."""
+ST_TYPES: Final = ("practice", "lecture", "dialogue", "mixed")
 LONG_WAIT: Final = 3.0
 """Seconds; the usual aim for a wait (FIELD.md §4)."""
 
@@ -125,6 +126,8 @@ class _Facts:
         first, last = f"{low / scale:.{digits}f}", f"{high / scale:.{digits}f}"
         if first == last:
             return self.say(f"about_{unit}", value=first)
+        if float(first) == 0:
+            return self.say(f"to_{unit}", high=last)
         return self.say(f"range_{unit}", low=first, high=last)
 
 
@@ -188,9 +191,9 @@ def _kinds(facts: _Facts) -> tuple[str, list[str], list[str]]:
     content = [u for u in real if demand[u] != "manage"]
     thinking = [u for u in content if demand[u] != "recall"]
     if not thinking or len(thinking) == len(content):
-        return ("、" if facts.language == "zh" else ", ").join(words), thinking, content
+        return facts.say("comma").join(words), thinking, content
     recall = [u for u in content if demand[u] == "recall"]
-    return ("、" if facts.language == "zh" else ", ").join(words), thinking, [*recall, *thinking]
+    return facts.say("comma").join(words), thinking, [*recall, *thinking]
 
 
 def _wait(facts: _Facts, kind: int) -> Claim | None:
@@ -260,8 +263,20 @@ def _st(facts: _Facts) -> Claim | None:
         key: facts.say("pair", low=f"{low:.2f}", high=f"{high:.2f}")
         for key, (low, high) in {"rt": _ends(rt), "ch": _ends(ch)}.items()
     }
-    text = facts.say("st", interval=f"{interval:g}", **pairs)
+    text = facts.join(facts.say("st", interval=f"{interval:g}", **pairs), _types(facts))
     return facts.claim(rt.name, text, [*facts.longest(Role.TEACHER), *facts.longest(Role.STUDENT)])
+
+
+def _types(facts: _Facts) -> str:
+    """The S-T types that are at all likely, each with its probability; never one without."""
+    found = [(facts.figures.get(f"st_type_{t}"), t) for t in ST_TYPES]
+    likely = sorted(((f.value or 0.0, t) for f, t in found if f is not None), reverse=True)
+    parts = [
+        facts.say("st_type_one", name=facts.say(f"st_{t}"), share=f"{100 * share:.0f}%")
+        for share, t in likely
+        if share >= 0.1
+    ]
+    return facts.say("st_type", types=facts.say("comma").join(parts)) if parts else ""
 
 
 def _pace(facts: _Facts) -> Claim | None:

@@ -2,19 +2,19 @@
 
 For tests that need a realistic Observation without running any engine. Times, roles, labels,
 exchanges and waits belong together (a wait lies between its question and the answer); the
-figures are counted from the same timeline. Intervals are plain guesses of a realistic width.
+figures are measured from them by observer.indicators.
 """
 
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from observer.discourse import Exchange, Label, Wait
-from observer.indicators import Indicator, Missing
+from observer.discourse import Discourse, Exchange, Label, Wait
+from observer.indicators import Material, measure
 from observer.media import Recording
 from observer.observation import EngineUsed, Observation, Provenance
 from observer.quality import Finding, Quality
-from observer.timeline import Role, RoleSpan, complement, of_role, total
+from observer.timeline import Role, RoleSpan, complement, total
 from observer.timeline import Span as TimeSpan
 from observer.transcript import Transcript, Utterance
 
@@ -100,7 +100,7 @@ class _Lesson:
         length = 0.8 + (len(text) * 0.24 if self.zh else len(text.split()) * 0.36)
         name = f"u{len(self.utterances)}"
         start, end = round(self.now, 2), round(self.now + length, 2)
-        p = round(self.rng.uniform(0.82, 0.99), 3)
+        p = round(self.rng.uniform(0.93, 0.995), 3)
         self.utterances.append(
             Utterance(name, text, start, end, f"voice {role}", role, role_probability=p)
         )
@@ -184,14 +184,9 @@ def english_lesson(seed: int = 3, minutes: float = 4.0) -> Observation:
 def without_recording(observation: Observation) -> Observation:
     """The same lesson as a transcript alone, without any times."""
     bare = [replace(u, start=None, end=None) for u in observation.transcript]
-    gone = Missing(
-        en="There is no recording, so nothing could be timed.", zh="没有录音，无法计时。"
-    )
-    kept = tuple(
-        i
-        if i.name == "questions_total"
-        else replace(i, value=None, low=None, high=None, evidence=(), missing=gone)
-        for i in observation.indicators
+    words = observation.transcript.with_utterances(bare)
+    measured = measure(
+        Material(None, (), Discourse(words, observation.labels), observation.exchanges, ())
     )
     return replace(
         observation,
@@ -199,8 +194,8 @@ def without_recording(observation: Observation) -> Observation:
         quality=None,
         timeline=(),
         waits=(),
-        transcript=observation.transcript.with_utterances(bare),
-        indicators=kept,
+        transcript=words,
+        indicators=measured,
     )
 
 
@@ -231,6 +226,7 @@ def _finish(lesson: _Lesson, name: str, language: str) -> Observation:
     ]
     timeline = tuple(sorted(lesson.spans + silence, key=lambda s: (s.start, s.role)))
     video = name.endswith("mp4")
+    transcript = Transcript(language, tuple(lesson.utterances), "whisper")
     return Observation(
         recording=Recording(
             name,
@@ -255,12 +251,20 @@ def _finish(lesson: _Lesson, name: str, language: str) -> Observation:
             seed=0,
         ),
         quality=_quality(duration, lesson.spans),
-        transcript=Transcript(language, tuple(lesson.utterances), "whisper"),
+        transcript=transcript,
         timeline=timeline,
         labels=tuple(lesson.labels),
         exchanges=tuple(lesson.exchanges),
         waits=tuple(lesson.waits),
-        indicators=tuple(_figures(lesson, timeline, duration)),
+        indicators=measure(
+            Material(
+                duration,
+                timeline,
+                Discourse(transcript, tuple(lesson.labels)),
+                tuple(lesson.exchanges),
+                tuple(lesson.waits),
+            )
+        ),
         language=language,
     )
 
@@ -275,107 +279,4 @@ def _quality(duration: float, spans: Sequence[RoleSpan]) -> Quality:
     )
     return Quality(
         duration, round(speech, 3), 17.4, -27.2, 0.0004, 7600.0, True, "usable", 1.3, (echo,)
-    )
-
-
-def _figures(lesson: _Lesson, timeline: tuple[RoleSpan, ...], duration: float) -> list[Indicator]:
-    seconds = {role: total(of_role(timeline, role)) for role in Role}
-    teacher, student = seconds[Role.TEACHER], seconds[Role.STUDENT]
-    turns = sum(s.role in (Role.TEACHER, Role.STUDENT) for s in timeline)
-    longest = [
-        f"t{i}"
-        for i, s in sorted(enumerate(timeline), key=lambda x: -x[1].duration)
-        if s.role in (Role.TEACHER, Role.STUDENT)
-    ][:3]
-
-    def share(name: str, part: float, whole: float, ids: Sequence[str]) -> Indicator:
-        value = part / whole
-        return Indicator(
-            name,
-            "share",
-            value,
-            turns,
-            f"{name}, 1",
-            max(0.0, value - 0.045),
-            min(1.0, value + 0.038),
-            tuple(ids),
-        )
-
-    return [
-        share("teacher_share_of_speech", teacher, teacher + student, longest),
-        share("teacher_share_of_lesson", teacher, duration, longest),
-        share("student_share_of_lesson", student, duration, longest),
-        share("silence_share", seconds[Role.SILENCE], duration, _of(timeline, Role.SILENCE)),
-        _time("choral_time", seconds[Role.CHORAL], _of(timeline, Role.CHORAL)),
-        _time("group_time", seconds[Role.GROUP], _of(timeline, Role.GROUP)),
-        Indicator("st_rt", "ratio", 0.61, 160, "N_T/N at 15 s", 0.57, 0.66, tuple(longest)),
-        Indicator("st_ch", "ratio", 0.28, 160, "(g-1)/N at 15 s", 0.22, 0.35, tuple(longest)),
-        *(_median(lesson.waits, kind) for kind in (1, 2)),
-        _questions(lesson.labels),
-        Indicator(
-            "pace_characters_per_minute",
-            "characters/min",
-            None,
-            0,
-            "characters / minutes of speech",
-            missing=Missing(
-                en="The recogniser gave no word times.", zh="识别引擎没有给出字词时间。"
-            ),
-        )
-        if not lesson.zh
-        else Indicator(
-            "pace_characters_per_minute",
-            "characters/min",
-            213.0,
-            4200,
-            "characters / minutes of teacher speech",
-            205.0,
-            221.0,
-            tuple(longest[:1]),
-        ),
-    ]
-
-
-def _of(timeline: Sequence[RoleSpan], role: Role) -> list[str]:
-    found = [(i, s) for i, s in enumerate(timeline) if s.role is role]
-    return [f"t{i}" for i, s in sorted(found, key=lambda x: -x[1].duration)][:3]
-
-
-def _time(name: str, seconds: float, ids: Sequence[str]) -> Indicator:
-    return Indicator(
-        name, "s", seconds, len(ids), "sum of spans", seconds * 0.8, seconds * 1.15, tuple(ids)
-    )
-
-
-def _median(waits: Sequence[Wait], kind: int) -> Indicator:
-    name = f"wait_time_{kind}_median"
-    counted = sorted((w for w in waits if w.kind == kind and not w.excluded), key=lambda w: w.end)
-    if not counted:
-        return Indicator(
-            name,
-            "s",
-            None,
-            0,
-            "median",
-            missing=Missing(en="No wait was heard.", zh="没有听到等待。"),
-        )
-    lengths = sorted(w.duration for w in counted)
-    middle = len(lengths) // 2
-    value = lengths[middle] if len(lengths) % 2 else (lengths[middle - 1] + lengths[middle]) / 2
-    return Indicator(
-        name,
-        "s",
-        value,
-        len(lengths),
-        "median, order-statistic interval",
-        lengths[len(lengths) // 3],
-        lengths[-1 - len(lengths) // 3],
-        tuple(w.id for w in counted),
-    )
-
-
-def _questions(labels: Sequence[Label]) -> Indicator:
-    real = [x.utterance for x in labels if x.taxonomy == "question_form" and x.code == "real"]
-    return Indicator(
-        "questions_total", "count", len(real), len(real), "rules 1", evidence=tuple(real)
     )

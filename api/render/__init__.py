@@ -1,6 +1,5 @@
 """Reports for readers: one self-contained HTML page from an Observation."""
 
-from observer.errors import Language
 from observer.observation import Observation
 
 
@@ -9,7 +8,7 @@ def render_html(
     *,
     media: str | None,
     embedded_audio: bytes | None,
-    language: Language,
+    language: str,
 ) -> str:
     """The page as a string (UTF-8 when written); see :func:`api.render.html.render_html`."""
     # Altair takes a second to import: only those who draw pay for it.

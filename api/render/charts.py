@@ -16,6 +16,7 @@ import altair as alt
 from api.render.texts import Texts, clock
 from observer.discourse import Wait
 from observer.indicators import Indicator
+from observer.indicators.st import CurvePoint
 from observer.taxonomies import Taxonomy
 from observer.timeline import Seconds
 
@@ -124,10 +125,12 @@ def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) ->
     kinds = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=list(names), range=[ink("teacher"), ink("student")]),
-        legend=alt.Legend(title=None, orient="top", symbolType="circle", offset=4),
+        legend=alt.Legend(title=None, orient="top", offset=4),
     )
     shape = alt.Shape(
-        "kind:N", scale=alt.Scale(domain=list(names), range=["circle", "diamond"]), legend=None
+        "kind:N",
+        scale=alt.Scale(domain=list(names), range=["circle", "diamond"]),
+        legend=alt.Legend(title=None, orient="top", offset=4),
     )
     stem = base.mark_rule(opacity=0.45).encode(y2=alt.datum(0), color=kinds)
     head = base.mark_point(filled=True, size=52, opacity=0.95, cursor="pointer").encode(
@@ -162,19 +165,19 @@ def kinds(taxonomy: Taxonomy, counts: Sequence[tuple[str, int]], text: Texts) ->
     return _spec(alt.layer(bar, word), width=300, height=28 * len(values))
 
 
-def st_curve(letters: str, interval: Seconds, text: Texts) -> Spec:
-    """Minutes of T to the right, minutes of S upwards, one step an interval; click to play.
-
-    `letters` is one "T" or "S" per interval.
-    """
-    x = y = 0
-    step = interval / 60.0
-    points: list[dict[str, object]] = [{"i": 0, "t": 0.0, "s": 0.0, "at": clock(0), "seconds": 0.0}]
-    for i, letter in enumerate(letters, start=1):
-        x, y = x + (letter == "T"), y + (letter != "T")
-        start = (i - 1) * interval
-        points.append({"i": i, "t": x * step, "s": y * step, "at": clock(start), "seconds": start})
-    end = max(x, y, 1) * step
+def st_curve(curve: Sequence[CurvePoint], interval: Seconds, text: Texts) -> Spec:
+    """Minutes of T to the right, minutes of S upwards, one step a sample; click to play."""
+    points = [
+        {
+            "i": i,
+            "t": p.teacher_minutes,
+            "s": p.student_minutes,
+            "at": clock(max(0.0, p.time - interval)),
+            "seconds": max(0.0, p.time - interval),
+        }
+        for i, p in enumerate(curve)
+    ]
+    end = max(curve[-1].teacher_minutes, curve[-1].student_minutes, interval / 60)
     axis = alt.Scale(domain=[0, end], nice=False)
     base = alt.Chart(_data(points)).encode(
         x=alt.X("t:Q", title=text("chart.t_minutes"), scale=axis, axis=alt.Axis(tickCount=5)),
@@ -213,15 +216,16 @@ def rt_ch(rt: Indicator, ch: Indicator, text: Texts) -> Spec:
         {"x": 0.15, "y": 0.07, "t": text("st.type.practice")},
         {"x": 0.85, "y": 0.07, "t": text("st.type.lecture")},
         {"x": 0.5, "y": 0.07, "t": text("st.type.mixed")},
-        {"x": 0.5, "y": 0.66, "t": text("st.type.dialogue")},
+        {"x": 0.5, "y": 0.62, "t": text("st.type.dialogue")},
     ]
     unit = alt.Scale(domain=[0, 1])
     x = alt.X("x:Q", title="Rt", scale=unit, axis=alt.Axis(grid=False, tickCount=5))
     y = alt.Y("y:Q", title="Ch", scale=unit, axis=alt.Axis(grid=False, tickCount=5))
-    triangle = (
+    triangle = alt.Chart(_data(edge)).mark_area(color=ink("wash"), opacity=1).encode(x=x, y=y)
+    border = (
         alt.Chart(_data(edge))
-        .mark_area(color=ink("wash"), line={"color": ink("muted"), "strokeWidth": 1.2})
-        .encode(x=x, y=y, order="i:Q")
+        .mark_line(color=ink("muted"), strokeWidth=1.2)
+        .encode(x="x:Q", y="y:Q", order="i:Q")
     )
     cut = (
         alt.Chart(_data(cuts))
@@ -233,7 +237,7 @@ def rt_ch(rt: Indicator, ch: Indicator, text: Texts) -> Spec:
         .mark_text(color=ink("muted"), fontSize=11)
         .encode(x="x:Q", y="y:Q", text="t:N")
     )
-    return _spec(alt.layer(triangle, cut, name, *_point(rt, ch)), width=290, height=250)
+    return _spec(alt.layer(triangle, border, cut, name, *_point(rt, ch)), width=290, height=250)
 
 
 def _point(rt: Indicator, ch: Indicator) -> list[alt.Chart]:

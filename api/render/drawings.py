@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 from markupsafe import Markup
 
 from api.render import charts, figures
 from api.render.charts import ShareRow, Spec
 from api.render.texts import Texts
+from observer.indicators.st import curve
 from observer.observation import Observation
 from observer.taxonomies import QUESTION_DEMAND, SIHE, Taxonomy
 from observer.timeline import Role, Seconds, of_role, total
@@ -65,7 +65,7 @@ def _shares(observation: Observation, text: Texts) -> Drawing | None:
             text(
                 "chart.shares.row",
                 name=title,
-                value=figures.formatted(figure.value, "share", text),
+                value=figures.formatted(name, figure.value, text),
                 interval=figures.interval(figure, text) or "–",
             )
         )
@@ -82,19 +82,21 @@ def _shares(observation: Observation, text: Texts) -> Drawing | None:
 
 def _curve(observation: Observation, duration: Seconds, text: Texts) -> Drawing | None:
     interval = st_interval(observation)
-    letters = st_letters(observation, duration, interval)
-    if not letters:
+    points = curve(observation.timeline, duration, interval) if observation.timeline else ()
+    if len(points) < 2:
         return None
-    taught = letters.count("T")
+    last = points[-1]
+    taught = round(last.teacher_minutes * 60 / interval)
     words = text(
         "chart.curve.words",
         interval=f"{interval:g}",
-        n=len(letters),
+        n=len(points) - 1,
         t=taught,
-        s=len(letters) - taught,
-        runs=1 + sum(a != b for a, b in pairwise(letters)),
+        s=len(points) - 1 - taught,
+        t_minutes=f"{last.teacher_minutes:.1f}",
+        s_minutes=f"{last.student_minutes:.1f}",
     )
-    spec = charts.st_curve(letters, interval, text)
+    spec = charts.st_curve(points, interval, text)
     return _drawing("st-curve", text("chart.curve"), words, spec, stretches=False)
 
 
@@ -102,18 +104,6 @@ def st_interval(observation: Observation) -> Seconds:
     """The sampling interval of the S-T analysis, seconds."""
     value = observation.provenance.settings.get("st_interval_seconds", 15.0)
     return float(value) if isinstance(value, int | float) and value > 0 else 15.0
-
-
-def st_letters(observation: Observation, duration: Seconds, interval: Seconds) -> str:
-    """One "T" or "S" per interval, as the S-T indicators count them."""
-    if not observation.timeline:
-        return ""
-    taught = of_role(observation.timeline, Role.TEACHER, Role.MEDIA)
-    letters = []
-    for i in range(int(duration // interval)):
-        at = (i + 0.5) * interval
-        letters.append("T" if any(s.start <= at < s.end for s in taught) else "S")
-    return "".join(letters)
 
 
 def _triangle(observation: Observation, text: Texts) -> Drawing | None:
@@ -182,7 +172,7 @@ def score_words(observation: Observation, duration: Seconds, text: Texts) -> str
                 text(
                     "timeline.role",
                     role=text(f"role.{role.value}"),
-                    length=figures.formatted(seconds, "s", text),
+                    length=text.length(seconds),
                     share=text.percent(seconds / duration),
                 )
             )

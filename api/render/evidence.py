@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.render.texts import Texts, clock
-from observer.discourse import Label
+from observer.discourse import Label, Wait
 from observer.observation import Observation
 from observer.timeline import Role, Seconds, Span
 from observer.transcript import Utterance
@@ -74,11 +74,21 @@ class Evidence:
         wait = self.waits[name]
         before = self.utterances.get(wait.after)
         seconds = self.text("seconds", value=f"{wait.duration:.1f}")
-        words = self.text("proof.wait", seconds=seconds, words=before.text if before else "…")
+        words = self.text("proof.wait", seconds=seconds, words=self.said_before(wait))
         # A silence alone says little: it is played from the end of the words before it.
         if span is not None and before is not None and before.span is not None:
             span = Span(max(before.span.start, span.start - 4.0), span.end + 1.5)
         return self._proof(name, span, words, None, wait.after if before else None)
+
+    def said_before(self, wait: Wait) -> str:
+        """The words that the wait follows; "…" where none were recognised."""
+        if wait.after in self.utterances:
+            return self.utterances[wait.after].text
+        if wait.after in self.places:
+            span = self.observation.timeline[int(wait.after[1:])]
+            said = self._said_in(span.span, span.role)
+            return said.text if said else "…"
+        return "…"
 
     def _stretch(self, name: str, span: Span | None) -> Proof:
         item = self.observation.timeline[int(name[1:])]

@@ -1,11 +1,11 @@
 """Indicators as they are read: name, value with unit, interval, n."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from api.render.evidence import Evidence, Proof
 from api.render.texts import Texts
 from observer.indicators import Indicator
+from observer.indicators.catalogue import CATALOGUE
 from observer.observation import Observation
 
 SHOWN = 5
@@ -28,29 +28,25 @@ class Row:
     more: int
 
 
-def formatted(value: float, unit: str, text: Texts) -> str:
-    """A value with its unit as the language writes it."""
-    if unit == "share":
-        return f"{100 * value:.1f}%"
-    if unit in ("s", "seconds"):
-        if value >= 120:
-            return text("minutes", value=f"{value / 60:.1f}")
-        return text("seconds", value=f"{value:.1f}")
-    if unit == "count":
-        return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
-    if unit in ("ratio", "1", ""):
-        return f"{value:.2f}"
-    digits = 0 if abs(value) >= 20 else 1
-    return f"{value:.{digits}f} {text.known(f'unit.{unit}', unit)}"
+def formatted(name: str, value: float, text: Texts, *, unit: bool = True) -> str:
+    """A value of the indicator `name` as the catalogue says it is shown."""
+    entry = CATALOGUE[name]
+    if entry.unit_en == "s" and unit and value >= 120:
+        return text("minutes", value=f"{value / 60:.1f}")
+    shown = f"{value * (100 if entry.percent else 1):.{entry.decimals}f}"
+    sign = text.pick(zh=entry.unit_zh, en=entry.unit_en) if unit else ""
+    return f"{shown}%" if entry.percent else f"{shown} {sign}".strip()
 
 
 def interval(figure: Indicator, text: Texts) -> str | None:
     """The 95 % interval as "57%–66%", or None where there is none."""
     if figure.low is None or figure.high is None:
         return None
-    return (
-        f"{formatted(figure.low, figure.unit, text)} – {formatted(figure.high, figure.unit, text)}"
-    )
+    # The unit stands once, at the end, unless seconds turn into minutes or the sign is short.
+    plain = not CATALOGUE[figure.name].percent and figure.high < 120
+    low = formatted(figure.name, figure.low, text, unit=not plain)
+    high = formatted(figure.name, figure.high, text)
+    return low if low == high else f"{low}–{high}"
 
 
 def rows(observation: Observation, evidence: Evidence, text: Texts) -> list[Row]:
@@ -65,7 +61,7 @@ def _row(figure: Indicator, evidence: Evidence, text: Texts) -> Row:
         figure.name,
         name,
         meaning,
-        None if figure.value is None else formatted(figure.value, figure.unit, text),
+        None if figure.value is None else formatted(figure.name, figure.value, text),
         interval(figure, text),
         figure.n,
         figure.method,
@@ -76,15 +72,9 @@ def _row(figure: Indicator, evidence: Evidence, text: Texts) -> Row:
 
 
 def named(name: str, text: Texts) -> tuple[str, str]:
-    """(name, meaning) of an indicator; its key and "" where the catalogue lacks it."""
-    from observer import indicators
-
-    catalogue: Mapping[str, object] = getattr(indicators, "CATALOGUE", {})
-    entry = catalogue.get(name)
-    title = getattr(entry, text.language, name.replace("_", " "))
-    return str(title), str(getattr(entry, f"definition_{text.language}", ""))
-
-
-def headline(value: float, unit: str, text: Texts) -> str:
-    """A value for large type: whole per cents, no more digits than can be trusted."""
-    return text.percent(value) if unit == "share" else formatted(value, unit, text)
+    """(name, meaning) of an indicator."""
+    entry = CATALOGUE[name]
+    return (
+        text.pick(zh=entry.zh, en=entry.en),
+        text.pick(zh=entry.about_zh, en=entry.about_en),
+    )

@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from urllib.parse import quote
+from urllib.parse import unquote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -20,7 +20,6 @@ from api.render.bundle import bundle
 from api.render.texts import clock, texts
 from api.render.timeline import legend_key
 from api.render.view import Page, page
-from observer.errors import Language
 from observer.observation import Observation
 
 SCRIPTS = ("player", "transcript", "timeline", "charts")
@@ -45,22 +44,22 @@ def render_html(
     *,
     media: str | None,
     embedded_audio: bytes | None,
-    language: Language,
+    language: str,
 ) -> str:
     """One self-contained page about `observation` in `language`.
 
-    `media` is the path of the recording relative to the page (not yet percent-encoded);
+    `media` is the URL of the recording relative to the page (percent-encoded);
     `embedded_audio` is an Ogg Opus file put inside, played where `media` is absent. Without
     either the play buttons are disabled and say why. Equal arguments give equal text.
     """
-    text = texts(language)
+    text = texts("zh" if language == "zh" else "en")
     content = page(observation, text)
     style = _static("report.css")
     modules = [_static(f"report/{name}.js") for name in SCRIPTS]
     template = _environment().get_template("report.html.j2")
     return template.render(
         t=text,
-        lang={"zh": "zh-CN", "en": "en"}[language],
+        lang="zh-CN" if language == "zh" else "en",
         observation=observation,
         page=content,
         media=_media(observation, media, embedded_audio),
@@ -68,9 +67,7 @@ def render_html(
         modules=[Markup(m) for m in modules],
         policy=_policy(style, modules, content),
         vega=bundle().packed if content.drawings else "",
-        specs=_json(
-            {d.id: {"spec": d.spec, "stretches": d.stretches} for d in content.drawings}
-        ),
+        specs=_json({d.id: {"spec": d.spec, "stretches": d.stretches} for d in content.drawings}),
         words=_json({k: v for k, v in text.entries.items() if k.startswith("js.")}),
         low_accuracy=any(
             e.kind == "transcriber" and e.name in LOW_ACCURACY
@@ -82,14 +79,15 @@ def render_html(
 def _media(observation: Observation, media: str | None, embedded: bytes | None) -> Media | None:
     sources = []
     if media is not None:
-        sources.append(quote(media, safe="/"))
+        sources.append(media)
     if embedded is not None:
         sources.append("data:audio/ogg;base64," + base64.b64encode(embedded).decode())
     if not sources:
         return None
-    shown = observation.recording is not None and observation.recording.video
-    name = (media or "").rsplit("/", 1)[-1]
-    return Media(tuple(sources), shown and media is not None, name)
+    name = unquote((media or "").rsplit("/", 1)[-1])
+    pictured = observation.recording is not None and observation.recording.video
+    sound = name.lower().endswith((".opus", ".ogg", ".mp3", ".m4a", ".aac", ".wav", ".flac"))
+    return Media(tuple(sources), media is not None and pictured and not sound, name)
 
 
 def _policy(style: str, modules: list[str], content: Page) -> str:

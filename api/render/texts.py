@@ -33,6 +33,12 @@ class Texts:
         """0.617 → "62%"."""
         return f"{100 * share:.0f}%"
 
+    def length(self, seconds: Seconds) -> str:
+        """Seconds up to two minutes, then minutes, one decimal."""
+        if seconds >= 120:
+            return self("minutes", value=f"{seconds / 60:.1f}")
+        return self("seconds", value=f"{seconds:.1f}")
+
     def list(self, parts: "list[str]") -> str:
         """Parts of an enumeration."""
         return self("list.comma").join(parts)

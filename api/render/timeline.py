@@ -17,8 +17,8 @@ from observer.discourse import Wait
 from observer.timeline import Role, RoleSpan, Seconds, Span, intersection, of_role, total
 
 LANES: Final = (Role.TEACHER, Role.STUDENT, Role.CHORAL, Role.GROUP, Role.MEDIA)
-_ROWS: Final = (30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200)
-_MOST_ROWS: Final = 6
+_TICKS: Final = (10, 30, 60, 120, 300, 600, 900, 1800, 3600)
+_MOST_TICKS: Final = 6
 _LANE: Final = 13
 _TOP: Final = 20
 """Room above the lanes for the question marks, in px."""
@@ -50,8 +50,11 @@ class Minute:
 
 
 def row_length(duration: Seconds) -> int:
-    """Seconds of one row: the shortest usual length that needs at most six rows."""
-    return next((r for r in _ROWS if duration <= r * _MOST_ROWS), math.ceil(duration / _MOST_ROWS))
+    """Seconds of one row: two to six equal rows of about ten minutes, in half minutes."""
+    if duration <= 120:
+        return max(10, math.ceil(duration / 10) * 10)
+    rows = min(6, max(2, math.ceil(duration / 600)))
+    return math.ceil(duration / rows / 30) * 30
 
 
 def lanes(timeline: Sequence[RoleSpan]) -> tuple[Role, ...]:
@@ -191,22 +194,26 @@ def _mark(mark: Mark, row: Span, text: Texts) -> Markup:
 
 
 def _axis(row: Span, heard: Span, y: int) -> Markup:
-    """Five ticks with clock times."""
-    parts = [
-        Markup(
-            '<line class="tick" x1="{x}" x2="{x}" y1="{y}" y2="{y2}"/>'
-            '<text class="time" x="{x}" y="{ty}" text-anchor="{anchor}">{t}</text>'
-        ).format(
-            x=_across(at, row),
-            y=y - 2,
-            y2=y + 3,
-            ty=y + 14,
-            anchor="start" if i == 0 else "middle",
-            t=clock(at),
+    """Clock times at whole minutes (short rows: seconds), at most six a row."""
+    step = next((t for t in _TICKS if row.duration / t <= _MOST_TICKS), 7200)
+    first = math.ceil(row.start / step)
+    parts = []
+    for at in (i * step for i in range(first, math.floor(heard.end / step) + 1)):
+        if at >= row.end - row.duration / 40:
+            break
+        parts.append(
+            Markup(
+                '<line class="tick" x1="{x}" x2="{x}" y1="{y}" y2="{y2}"/>'
+                '<text class="time" x="{x}" y="{ty}" text-anchor="{anchor}">{t}</text>'
+            ).format(
+                x=_across(at, row),
+                y=y - 2,
+                y2=y + 3,
+                ty=y + 14,
+                anchor="start" if at == row.start else "middle",
+                t=clock(at),
+            )
         )
-        for i in range(5)
-        if (at := row.start + i * row.duration / 5) <= heard.end
-    ]
     return Markup("").join(parts)
 
 

@@ -12,6 +12,7 @@ from api.render.texts import Texts, clock
 from observer.discourse import Exchange, Wait
 from observer.observation import Observation
 from observer.report import LONG_WAIT, Claim, claims
+from observer.structure.waits import EXCLUSIONS
 from observer.taxonomies import QUESTION_DEMAND, QUESTION_FORM, TAXONOMIES
 from observer.timeline import Role, Seconds
 
@@ -226,7 +227,7 @@ def _key_figures(observation: Observation, text: Texts) -> tuple[KeyFigure, ...]
             continue
         span = figures.interval(figure, text)
         note = text("figure.interval", interval=span) if span else text("figure.n", n=figure.n)
-        shown = figures.headline(figure.value, figure.unit, text)
+        shown = figures.formatted(name, figure.value, text)
         found.append(KeyFigure(text(f"figure.{name}"), shown, note))
     return tuple(found)
 
@@ -243,23 +244,21 @@ def _wait_list(waits: Sequence[Wait], kind: int, evidence: Evidence, text: Texts
             n=len(counted),
             median=text("seconds", value=f"{median:.1f}"),
             share=text.percent(share),
-            out=len(mine) - len(counted),
-        )
+        ) + text("waits.summary.out", out=len(mine) - len(counted))
     else:
         summary = text("waits.nothing", out=len(mine))
     return WaitList(kind, summary, tuple(_wait_row(w, evidence, text) for w in mine))
 
 
 def _wait_row(wait: Wait, evidence: Evidence, text: Texts) -> WaitRow:
-    before = evidence.utterances.get(wait.after)
-    reason = wait.excluded
+    reason = EXCLUSIONS.get(wait.excluded or "")
     return WaitRow(
         evidence(wait.id),
         f"{wait.duration:.1f}",
         wait.duration >= LONG_WAIT,
-        before.text if before else "",
+        evidence.said_before(wait),
         text.known(f"role.{wait.ended_by}", wait.ended_by),
-        "" if reason is None else text.known(f"excluded.{reason}", reason),
+        text.pick(zh=reason.zh, en=reason.en) if reason else wait.excluded or "",
     )
 
 
@@ -283,9 +282,7 @@ def _questions(
         definition = text.pick(zh=code.definition_zh, en=code.definition_en)
         groups.append((text.pick(zh=code.zh, en=code.en), definition, ids))
     return tuple(
-        QuestionGroup(
-            name, definition, tuple(_question(u, evidence, text) for u in ids)
-        )
+        QuestionGroup(name, definition, tuple(_question(u, evidence, text) for u in ids))
         for name, definition, ids in groups
         if ids
     )
