@@ -237,9 +237,9 @@ def _refuse_nothing(path: Path, sound: _Sound) -> None:
         )
     if sound.duration < SHORTEST:
         raise UnobservableRecording(
-            en=f"{path} holds {sound.duration:.1f} s of sound; at least {SHORTEST:g} s is needed. "
+            en=f"{path} holds {sound.duration:.2f} s of sound; at least {SHORTEST:g} s is needed. "
             "Check that this is the whole recording.",
-            zh=f"{path} 只有 {sound.duration:.1f} 秒声音，至少需要 {SHORTEST:g} 秒。"
+            zh=f"{path} 只有 {sound.duration:.2f} 秒声音，至少需要 {SHORTEST:g} 秒。"
             "请确认这是完整的录音。",
         )
     if sound.peak <= _SILENT_PEAK:

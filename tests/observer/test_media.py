@@ -204,7 +204,7 @@ def test_digital_silence_is_refused(tmp_path: Path, kind: str) -> None:
 
 def test_a_third_of_a_second_is_refused(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.wav", [beeps(0.3, [0.1], 44_100)])
-    with pytest.raises(UnobservableRecording, match=r"0\.3 s of sound; at least 1 s"):
+    with pytest.raises(UnobservableRecording, match=r"0\.30 s of sound; at least 1 s"):
         decode(path, tmp_path / "samples")
 
 

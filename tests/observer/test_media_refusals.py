@@ -24,7 +24,6 @@ from observer.errors import (
 from observer.media import decode
 from tests.media_files import beeps, write_media
 
-
 Refused = Callable[[Path, type[RecordingError], str, str], None]
 
 
