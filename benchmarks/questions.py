@@ -116,7 +116,8 @@ def report_mandarin(data: Path, split: str) -> None:
                 cells = []
                 for code in codes:
                     s = score(gold, said, code)
-                    cells.append(f"{code} {s.f1:.3f} (P {s.precision:.2f} R {s.recall:.2f} n {s.n})")
+                    sides = f"P {s.precision:.2f} R {s.recall:.2f} n {s.n}"
+                    cells.append(f"{code} {s.f1:.3f} ({sides})")
                 print(
                     f"  {taxonomy:16} macro {macro(gold, said, codes):.3f}  "
                     f"ECE {calibration_error(sure):.3f}  n {len(kept)}  " + "  ".join(cells)
@@ -288,7 +289,7 @@ def estimate_english(data: Path) -> Counts:
         counts["feedback"][f"feedback.{code}"] = {
             "right": sum(seen[code]),
             "n": len(seen[code]),
-            "basis": "TalkMoves train, " + ("restating, revoicing" if code == "repeat" else "press"),
+            "basis": "TalkMoves train, " + {"repeat": "restating, revoicing"}.get(code, "press"),
         }
     return counts
 
@@ -298,7 +299,7 @@ def write_measured(language: str, counts: Counts) -> None:
     path = RULES / f"{language}.measured.toml"
     old = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
     lines = [
-        "# How often each rule was right. Written by: python benchmarks/questions.py DATA --estimate",
+        "# How often each rule was right; rewritten by: benchmarks/questions.py DATA --estimate",
         '# basis "read: …": counted by reading the sentences, because no labelled data exists.',
     ]
     for table, rules in load_rules(language).tables.items():

@@ -40,6 +40,8 @@ _KANA_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _SENTENCE = re.compile(r"(?<=[。？！；])")
 _CLAUSE = re.compile(r"(?<=[，。？！；])")
+_RISING = ("mark.other", "mark.inside")
+"""A student's words with nothing but a mark: usually an answer in a rising voice."""
 _KINDS = ("demand", "sihe", "openness")
 
 
@@ -236,7 +238,7 @@ class _Context:
         self._role: Role | None = None
         self._asked: tuple[int, int, Readings] | None = None
         self._answer: set[int] = set()
-        self._answered = False
+        self._answered = self._asked_back = False
         self._left = 0
 
     def read(self, utterance: Utterance, sentence: _Sentence | None) -> Readings:
@@ -248,10 +250,11 @@ class _Context:
         if utterance.role == Role.STUDENT:
             self._answer.update(sentence.tokens)
             self._answered = True
+            self._asked_back = form.code == "real" and form.rule not in _RISING
             return {"question_form": form}
         readings = dict(self._inherited(sentence))
         if utterance.role == Role.TEACHER and self._left > 0:
-            readings["feedback"] = _feedback(sentence, self._answer)
+            readings["feedback"] = _feedback(sentence, self._answer, self._asked_back)
             self._left = 0 if form.code == "real" else self._left - 1
         return readings
 
@@ -287,17 +290,25 @@ class _Context:
         return {**full, "question_form": own["question_form"]}
 
 
-def _feedback(sentence: _Sentence, answer: set[int]) -> Reading:
-    """Which third move this is: probe before negate, praise, repeat and none."""
+def _feedback(sentence: _Sentence, answer: set[int], asked_back: bool) -> Reading:
+    """Which third move this is: probe before negate, praise, repeat and none.
+
+    A yes or no to a student's own question answers it and judges nothing; a no that echoes the
+    student's no repeats it.
+    """
     rules = load_rules(sentence.language)
     reading = _first(rules.tables["feedback"], sentence.text)
-    asks = sentence.readings["question_form"].code == "real"
-    if reading.code in ("negate", "praise") or (reading.code == "probe" and asks):
+    neither = _first(rules.tables["feedback"][-1:], sentence.text)
+    if reading.code == "probe":
+        asks = sentence.readings["question_form"].code == "real"
+        return reading if asks else neither
+    if asked_back:
+        return neither
+    said = sum(token in answer for token in sentence.tokens)
+    repeats = said >= max(rules.repeat.shortest, rules.repeat.least * len(sentence.tokens))
+    echoed = repeats or (bool(sentence.tokens) and sentence.tokens[0] in answer)
+    if reading.code == "praise" or (reading.code == "negate" and not echoed):
         return reading
-    said = [token for token in sentence.tokens if token in answer]
-    repeat = rules.repeat
-    if len(said) >= max(repeat.shortest, repeat.least * len(sentence.tokens)):
-        return Reading("repeat", "feedback.repeat", repeat.probability, 0, len(sentence.text))
-    if reading.code == "probe":  # a probing word in what is no question
-        return _first(rules.tables["feedback"][-1:], sentence.text)
-    return reading
+    if not repeats:
+        return neither
+    return Reading("repeat", "feedback.repeat", rules.repeat.probability, 0, len(sentence.text))
