@@ -23,7 +23,7 @@ from observer.indicators.basis import (
 from observer.timeline import Role, of_role
 
 RULES = "talk/1"
-_SPREAD = "95 % of simulated role and boundary errors"
+_SPREAD = "95 % of simulated errors of role, boundary and detection"
 _UNMARKED = Missing(
     "The transcript marks none, and there is no recording to hear it in.",
     "文字稿没有标注，又没有录音可听。",

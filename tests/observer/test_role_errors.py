@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from observer.role_errors import ROLES, RoleDraws, draw_flips, draw_roles
+from observer.role_errors import FOUND_SD, ROLES, RoleDraws, draw_flips, draw_roles
 from observer.timeline import Role, RoleSpan
 
 TEACHER, STUDENT = ROLES.index(Role.TEACHER), ROLES.index(Role.STUDENT)
@@ -106,6 +106,19 @@ def test_the_talk_ratio_spreads_as_it_was_measured(confused: float, off: float) 
         ratio = talk_ratio(draw_roles(*lesson(confused, seed), seed=seed))
         errors.append(np.abs(ratio[1:] - ratio[0]).mean())
     assert np.mean(errors) == pytest.approx(off, rel=1 / 3)
+
+
+def test_every_draw_keeps_the_length_of_the_lesson() -> None:
+    spans, end = lesson(0.05, 3, minutes=2)
+    assert draw_roles(spans, end).lengths.sum(axis=1) == pytest.approx(end)
+
+
+def test_speech_of_a_side_may_be_counted_short_though_its_role_is_sure() -> None:
+    # Roles are certain and the edges of two minutes of talk hardly matter, so the log of T/S
+    # spreads by √2 · FOUND_SD.
+    spans = [RoleSpan(0, 60, Role.TEACHER, 1.0), RoleSpan(70, 130, Role.STUDENT, 1.0)]
+    ratio = talk_ratio(draw_roles(spans, 200))[1:]
+    assert np.log(ratio / (1 - ratio)).std() == pytest.approx(np.sqrt(2) * FOUND_SD, rel=0.1)
 
 
 def test_hours_of_recording_get_fewer_draws() -> None:
