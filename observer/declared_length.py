@@ -1,7 +1,7 @@
 """How long a file's own header says that it is, where FFmpeg reports something else.
 
 FFmpeg shortens the length of a cut-off WAV or AVI to what is left, and guesses that of an MP3 or
-AAC stream without a frame count from its first bit rate (a guess 30 % off on speech is common),
+AAC stream without a frame count from its first bit rate (30 % too short in a trial),
 so that a file that was cut off could not be told from a whole one.
 """
 
