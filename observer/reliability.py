@@ -1,4 +1,4 @@
-"""How sure a figure is: intervals for shares, medians, counts and ratios, agreement, calibration.
+"""How sure a figure is: intervals for shares, medians, counts, ratios; agreement.
 
 Every function is deterministic; those that draw take a seed. numpy only.
 """
@@ -119,23 +119,3 @@ def cohen_kappa(left: Sequence[object], right: Sequence[object]) -> float:
     if chance == 1.0:
         raise ValueError("kappa is undefined when both codings hold a single code")
     return (agreed - chance) / (1 - chance)
-
-
-def expected_calibration_error(
-    probabilities: Sequence[float],
-    right: Sequence[bool],
-    weights: Sequence[float] | None = None,
-    bins: int = 10,
-) -> float:
-    """Weighted mean of ``|share right − mean probability|`` over equal-width bins, 0..1.
-
-    `weights` (seconds of each span, say) defaults to 1 each. Source: Naeini et al., AAAI 2015.
-    Raises ValueError when there are no cases or the lengths differ.
-    """
-    p, hit = np.asarray(probabilities, dtype=float), np.asarray(right, dtype=float)
-    w = np.ones_like(p) if weights is None else np.asarray(weights, dtype=float)
-    if len(p) == 0 or len(p) != len(hit) or len(p) != len(w) or w.sum() <= 0:
-        raise ValueError("calibration needs as many outcomes and weights as probabilities")
-    place = np.minimum((p * bins).astype(int), bins - 1)
-    gap = np.bincount(place, weights=w * (hit - p), minlength=bins)
-    return float(np.abs(gap).sum() / w.sum())

@@ -1,4 +1,4 @@
-"""Intervals, agreement and calibration against values worked out by hand or by exact sums."""
+"""Intervals and agreement against values worked out by hand or by exact sums."""
 
 from itertools import product
 from math import prod
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from observer.reliability import (
     bootstrap_ratio,
     cohen_kappa,
-    expected_calibration_error,
     median_interval,
     poisson_binomial_interval,
     simulated_interval,
@@ -104,15 +103,3 @@ def test_kappa_is_undefined_for_a_single_code() -> None:
         cohen_kappa("aaa", "aaa")
     with pytest.raises(ValueError, match="no two codings"):
         cohen_kappa("ab", "a")
-
-
-def test_calibration_error_worked_out() -> None:
-    # bin .9–1: 4 cases at .95, 3 right: |.75 − .95| · 4; bin .6–.7: 2 at .65, 1 right: .15 · 2
-    chances, right = [0.95] * 4 + [0.65] * 2, [True, True, True, False, True, False]
-    assert expected_calibration_error(chances, right) == pytest.approx((0.8 + 0.3) / 6)
-    # seconds as weights: the wrong .95 lasts 7 of 10 s, so .3 right there
-    assert expected_calibration_error(
-        [0.95] * 4, [True, True, True, False], weights=[1, 1, 1, 7]
-    ) == pytest.approx(0.65)
-    with pytest.raises(ValueError, match="calibration needs"):
-        expected_calibration_error([], [])
