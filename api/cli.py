@@ -25,6 +25,7 @@ EXIT_CODES = (
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Lesson observation: a recording in, an evidence-linked report out. "
     "课堂观察：输入课堂录音或录像，得到每句话都可回放核对的观察报告。",

@@ -65,8 +65,8 @@ def _transcriber(
     if name == "none":
         return None, reason
     if name == "whisper":
-        settings = {"folder": weights, "device": names.device, **settings}
+        settings = {"folder": weights, "device": names.device, "threads": names.threads, **settings}
         if names.model is not None:
             settings["model"] = names.model
-    engine: Transcriber = models.load(models.TRANSCRIBERS, name, **settings, threads=names.threads)
+    engine: Transcriber = models.load(models.TRANSCRIBERS, name, **settings)
     return engine, reason

@@ -32,7 +32,7 @@ from observer.joining import merge_witnesses, timeline_from, with_roles
 from observer.media import Audio, Recording, decode, encode_opus
 from observer.observation import EngineUsed, Observation, Provenance
 from observer.quality import Quality, assess, refuse_if_unobservable
-from observer.report import claims
+from observer.report import Report, claims
 from observer.structure import find_exchanges, find_waits
 from observer.timeline import RoleSpan, Seconds, Span
 from observer.transcript import Transcript
@@ -316,7 +316,9 @@ class _Job:
             indicators=indicators,
             language=self.settings.report_language,
         )
-        return observation.with_claims(claims(observation, self.settings.report_language))
+        told = observation.with_claims(claims(observation, self.settings.report_language))
+        Report(told).validate()
+        return told
 
     def _labels(self, transcript: Transcript) -> list[Label]:
         return self.engines.labeller.label(transcript, self._progress("labels"))
