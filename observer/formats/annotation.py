@@ -109,16 +109,27 @@ def is_eaf(text: str) -> bool:
     return "<ANNOTATION_DOCUMENT" in text[:2000]
 
 
+_SCHEMA_ATTRIBUTE = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
+
+
 def read_eaf(text: str) -> Reading:
     """Top-level time-aligned tiers; the PARTICIPANT, else the tier's name, is the speaker.
 
     A tier whose values are machine labels (a diarization) gives speakers without words.
     """
-    from xml.etree.ElementTree import ParseError
+    from xml.etree.ElementTree import ParseError, tostring
+
+    from defusedxml.ElementTree import fromstring
 
     refuse_doctype(text.encode())
     try:
-        cues = sorted(_eaf_cues(_eaf(text)), key=lambda c: c.start or 0.0)
+        body = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
+        # pympi answers broken XML with a bare Exception, so it only gets what parses; and it
+        # insists on the schema, which other programs leave out.
+        root = fromstring(body)
+        root.attrib.setdefault(_SCHEMA_ATTRIBUTE, "EAFv3.0.xsd")
+        body = tostring(root, encoding="unicode")
+        cues = sorted(_eaf_cues(_eaf(body)), key=lambda c: c.start or 0.0)
     except ParseError as error:
         raise damaged(
             error.position[0], f"the XML breaks ({error})", f"XML 有误（{error}）"
@@ -131,13 +142,12 @@ def read_eaf(text: str) -> Reading:
 
 
 def _eaf(text: str) -> "Eaf":
-    """The document; pympi reads only from a file, and takes its declared encoding as true."""
+    """The document; pympi reads only from files."""
     from pympi import Eaf
 
-    body = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "transcript.eaf"
-        path.write_text(body, encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         return Eaf(str(path), suppress_version_warning=True)
 
 
@@ -231,9 +241,6 @@ def _chat_cue(line: str, number: int, roles: dict[str, str]) -> Cue:
     said = _BULLET.sub("", said)
     for pattern, left in _CHAT_CODES:
         said = pattern.sub(left, said)
-    said = (
-        re.sub(r"\s+([.,?!])", r"\1", " ".join(said.split())).strip(" .")
-        if not any(c.isalnum() for c in said)
-        else re.sub(r"\s+([.,?!])", r"\1", " ".join(said.split()))
-    )
-    return Cue(said.strip(), start, end, roles.get(code, code), line=number)
+    said = re.sub(r"\s+([.,?!])", r"\1", join_text(said.split()))
+    spoken = any(c.isalnum() for c in said)
+    return Cue(said if spoken else "", start, end, roles.get(code, code), line=number)

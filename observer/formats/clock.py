@@ -27,7 +27,7 @@ def parse_clock(text: str) -> Seconds | None:
         if int(seconds) > 59 or (hours is not None and int(minutes) > 59):
             return None
         whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-        return whole + float(f"0.{fraction or 0}")
+        return round(whole + float(f"0.{fraction or 0}"), 6)
     if _NUMBER.fullmatch(text):
         return float(text.replace(",", "."))
     match = _SPOKEN.fullmatch(text)

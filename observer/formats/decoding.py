@@ -9,6 +9,7 @@ import codecs
 import io
 import re
 import zipfile
+import zlib
 from pathlib import Path
 
 from observer.errors import TranscriptError
@@ -140,7 +141,7 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
         # The declared size was checked; a member that lies about it raises here (CRC or size).
         with archive.open(member) as file:
             return file.read(member.file_size + 1)
-    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, EOFError) as error:
         raise damaged(
             None, f"the member {member.filename} is broken", f"成员 {member.filename} 已损坏"
         ) from error

@@ -36,7 +36,7 @@ DECLARED: tuple[tuple[Role, str], ...] = (
     ),
     (
         Role.TEACHER,
-        rf"师\s*[\d{_CN}]?|(?:.{{0,6}}?)(?:老师|教师|教授|导师|讲师)|老师\s*[\d{_CN}{_STEM}a-z]"
+        rf"师\s*[\d{_CN}]?|(?:.{{0,6}}?)(?:老师|教师|教授|导师|讲师)|[老教]师\s*[\d{_CN}{_STEM}a-z]"
         r"|主讲(?:人|者)?|主讲教?师?|执教(?:者|人)?|授课(?:人|者)?|任课|班主任|校长"
         r"|t\s?\d?|tr|tchr|teach(?:er)?(?:[ _-].*|\d+)?|.+ teacher|instructor.*|tutor.*|lecturer.*"
         r"|professor.*|prof\b.*|facilitator|educator|co-?teacher|(?:mr|mrs|ms|miss|mx|dr|sir|madam)"

@@ -10,7 +10,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from observer.formats.cues import Cue, Note
-from observer.formats.labels import NOT_SPEAKERS, declared_role, is_machine, normalised
+from observer.formats.labels import (
+    NOT_SPEAKERS,
+    declared_role,
+    is_machine,
+    is_neutral_student,
+    normalised,
+)
+from observer.timeline import Role
 
 _LABEL = r"[^\s:：,，。.！!？?;；“”\"<>][^:：,，。！!？?;；“”\"<>\n]{0,23}?"
 _COLON = re.compile(
@@ -34,11 +41,12 @@ class Prefix:
 def split_prefix(text: str) -> Prefix | None:
     """The candidate speaker in front of a text, or None.
 
-    A bracket without a colon counts only around a label of the tables: "[笑声]" is no speaker.
+    A bracket counts only around a label of the tables and before words: "[笑声] …" and
+    "（学生齐读）" on its own line are stage directions.
     """
     if match := _BRACKET.fullmatch(text):
         label, rest = match.groups()
-        if _known(label) and not normalised(label).isdecimal():
+        if rest.strip() and _in_brackets(label):
             return Prefix(label.strip(), rest, sure=True)
     if match := _COLON.fullmatch(text):
         label, rest = match.groups()
@@ -48,6 +56,13 @@ def split_prefix(text: str) -> Prefix | None:
             return None
         return Prefix(label.strip(), rest, sure=_known(label))
     return None
+
+
+def _in_brackets(label: str) -> bool:
+    role = declared_role(label)
+    if role is Role.STUDENT:
+        return is_neutral_student(label)  # not "（学生鼓掌）", which looks like a named student
+    return role is not None or (is_machine(label) and not normalised(label).isdecimal())
 
 
 def _known(label: str) -> bool:
