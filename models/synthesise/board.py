@@ -46,9 +46,9 @@ def board(stage: int) -> Image:
     if stage >= 1:
         for number, corner in enumerate(CORNERS):
             strokes += _angle(corner, str(number + 1))
-        strokes += _written("∠1+∠2+∠3=" + ("?" if stage == 1 else "180°"), (380.0, 110.0), 30.0)
+        strokes += _written("∠1+∠2+∠3=" + ("?" if stage == 1 else "180°"), (372.0, 100.0), 24.0)
     if stage >= 2:
-        strokes += _half_turn((490.0, 250.0))
+        strokes += _half_turn((475.0, 250.0))
     return _drawn(strokes)
 
 
@@ -65,10 +65,13 @@ def _angle(corner: Point, name: str) -> list[Stroke]:
 
 def _half_turn(centre: Point) -> list[Stroke]:
     """Three angles side by side on a straight line: a half turn."""
-    sides = [0.0, 65.0, 117.0, 180.0]
+    sides = [0.0, 65.0, 115.0, 180.0]
     spokes = [[centre, _arc(centre, 80.0, a, a, 1)[0]] for a in sides]
-    arcs = [_arc(centre, 24.0 + 6 * i, a, b) for i, (a, b) in enumerate(pairwise(sides))]
-    return spokes + arcs
+    drawn = list(spokes)
+    for name, (a, b) in zip("213", pairwise(sides), strict=True):
+        (x, y), *_ = _arc(centre, 48.0, (a + b) / 2, b, 1)
+        drawn += [_arc(centre, 28.0, a, b), *_written(name, (x - 4, y - 8), 15.0)]
+    return drawn
 
 
 def _written(signs: str, place: Point, size: float) -> list[Stroke]:
