@@ -13,11 +13,13 @@ from observer.timeline import Role, RoleSpan, Seconds, Span, intersection, of_ro
 from observer.transcript import Utterance
 
 PATIENCE = 3
-"""More teacher utterances in a row without question or feedback than this end an exchange."""
+"""More teacher utterances in a row without question or feedback than this end an exchange …"""
+PATIENCE_AFTER = 1
+"""… and more than this once the question was answered."""
 DISCUSSION: Seconds = 5.0
 """Group talk of at least this long between question and answer is a discussion."""
-_ANSWERS = (Role.STUDENT, Role.CHORAL)
-_EVALUATES = ("praise", "negate", "repeat")
+_ANSWERS = {Role.STUDENT: "answer", Role.CHORAL: "chorus"}
+_EVALUATES = {"praise": "affirm", "repeat": "affirm", "negate": "negate"}
 
 
 def find_exchanges(discourse: Discourse, timeline: Sequence[RoleSpan] = ()) -> tuple[Exchange, ...]:
@@ -26,8 +28,11 @@ def find_exchanges(discourse: Discourse, timeline: Sequence[RoleSpan] = ()) -> t
     An exchange opens with a real teacher question that is not a managing one. A student or
     choral utterance answers it; each further answer after the teacher has spoken is another
     round. Feedback (affirming, correcting, repeating) evaluates; a probing utterance asks on
-    within the same exchange; the next real question, or more than `PATIENCE` utterances of
-    telling, end it. Questions without an answer are no exchanges. Group talk before the
+    within the same exchange, and a managing one (“who else?”) right after an answer or its
+    evaluation calls for another round. It ends with the next real question, with more than
+    `PATIENCE` (`PATIENCE_AFTER`) utterances of telling, with a tag question after an answer,
+    with a chorus that answers a tag question, and where students speak on after the teacher
+    affirmed, unasked. Questions without an answer are no exchanges. Group talk before the
     first answer, by its utterances or by `DISCUSSION` seconds on the timeline, makes an IDRE.
     Where several kinds fit, follow-up goes before discussion.
     """
@@ -47,13 +52,14 @@ def find_exchanges(discourse: Discourse, timeline: Sequence[RoleSpan] = ()) -> t
 
 
 def _moves(discourse: Discourse) -> list[tuple[Utterance, str]]:
-    """Each utterance with what it does: question, probe, evaluate, tell, answer, discuss."""
+    """Each utterance with what it does: question, probe, manage, affirm, negate, tag, tell,
+    answer, chorus, discuss."""
     form, demand = discourse.codes("question_form"), discourse.codes("question_demand")
     feedback = discourse.codes("feedback")
     moves = []
     for utterance in discourse.transcript:
         if utterance.role in _ANSWERS:
-            moves.append((utterance, "answer"))
+            moves.append((utterance, _ANSWERS[utterance.role]))
         elif utterance.role is Role.GROUP:
             moves.append((utterance, "discuss"))
         elif utterance.role is Role.TEACHER:
@@ -65,7 +71,9 @@ def _moves(discourse: Discourse) -> list[tuple[Utterance, str]]:
             elif asks and not manages:
                 moves.append((utterance, "question"))
             elif code in _EVALUATES:
-                moves.append((utterance, "evaluate"))
+                moves.append((utterance, _EVALUATES[code]))
+            elif form.get(utterance.id) == "tag":
+                moves.append((utterance, "tag"))
             else:
                 moves.append((utterance, "manage" if asks else "tell"))
     return moves
@@ -79,44 +87,51 @@ class _Chain:
     kept: int = 1
     """Utterances up to the last one that belongs to the exchange."""
     rounds: int = 0
-    answered: bool = False
-    """Whether the last move was an answer."""
+    last: str = "question"
+    """The last move."""
+    idle: int = 0
+    """Utterances of telling since the last other move."""
+    tagged: bool = False
     probed: bool = False
     followed: bool = False
     discussed: bool = False
     evaluated: bool = False
-    idle: int = 0
 
     def take(self, utterance: Utterance, move: str, groups: Sequence[Span]) -> bool:
         """Read on by one utterance; False when the exchange was over before it."""
-        if move == "tell":
-            self.idle += 1
-            if self.idle > PATIENCE:
-                return False
-            self.answered = False
-            self.utterances.append(utterance)
-            return True
-        self.idle = 0
+        if self._over(move):
+            return False
         self.utterances.append(utterance)
-        if move == "answer":
+        if move in _ANSWERS.values():
             self._answer(utterance, groups)
-        elif move == "discuss":
-            self.discussed |= self.rounds == 0
-        else:
-            self.answered = False
-            self.probed |= move == "probe"
-            self.evaluated |= move == "evaluate" and self.rounds > 0
-        if self.rounds and move in ("answer", "evaluate"):
+        self.idle = self.idle + 1 if move in ("tell", "tag") else 0
+        self.tagged |= move == "tag"
+        self.discussed |= move == "discuss" and self.rounds == 0
+        self.probed |= move == "probe"
+        self.evaluated |= move in _EVALUATES.values() and self.rounds > 0
+        if self.rounds and move in (*_ANSWERS.values(), *_EVALUATES.values()):
             self.kept = len(self.utterances)
+        self.last = move
         return True
+
+    def _over(self, move: str) -> bool:
+        """Whether `move` no longer belongs to the question."""
+        if move == "tell":
+            return self.idle >= (PATIENCE_AFTER if self.rounds else PATIENCE)
+        if move == "chorus" and self.tagged:
+            return True
+        if not self.rounds:
+            return False
+        if move in _ANSWERS.values():
+            return self.last == "affirm"
+        return move == "tag" or (move == "manage" and self.idle > 0)
 
     def _answer(self, answer: Utterance, groups: Sequence[Span]) -> None:
         if self.rounds == 0 and not self.discussed:
             self.discussed = _group_talk(self.utterances[0], answer, groups) >= DISCUSSION
-        if not self.answered:
+        if self.last not in _ANSWERS.values():
             self.rounds += 1
         self.followed |= self.probed
-        self.answered = True
 
     def exchange(self, name: str) -> Exchange:
         """The finished exchange."""

@@ -136,7 +136,9 @@ MOVES = {
     "Q": (T, "real", None, None),
     "N": (T, "real", "manage", None),
     "+": (T, "none", None, "praise"),
+    "-": (T, "none", None, "negate"),
     "?": (T, "real", None, "probe"),
+    "t": (T, "tag", None, None),
     ".": (T, "none", None, None),
     "s": (S, None, None, None),
     "c": (C, None, None, None),
@@ -173,6 +175,15 @@ def exchanges(moves: str, timeline: tuple[RoleSpan, ...] = ()) -> list[tuple[str
         ("Q...s", [("IR", 5, 1)]),
         ("Q....s", []),  # four utterances of telling end it
         ("Qs....+", [("IR", 2, 1)]),
+        ("Qs-s+", [("IRE", 5, 2)]),  # sent back to think again
+        ("Qs+Ns", [("IRE", 5, 2)]),  # “who else?”
+        ("Qs.s", [("IR", 4, 2)]),
+        ("Qs..s", [("IR", 2, 1)]),  # the teacher had moved on
+        ("Qs.Ns", [("IR", 2, 1)]),  # a managing question of its own
+        ("Qs+s", [("IRE", 3, 1)]),  # a student speaks unasked
+        ("Qstc", [("IR", 2, 1)]),
+        ("Qtc", []),  # the class answers the tag, not the question
+        ("Qts+", [("IRE", 4, 1)]),
         ("Ns", []),  # a managing question opens nothing
         ("sc+.", []),
     ],
