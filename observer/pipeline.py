@@ -289,7 +289,7 @@ class _Job:
     ) -> Observation:
         labels = self._labels(transcript)
         discourse = Discourse(transcript, tuple(labels))
-        exchanges = find_exchanges(discourse)
+        exchanges = find_exchanges(discourse, timeline)
         waits = find_waits(timeline, discourse)
         indicators = measure(
             Material(
