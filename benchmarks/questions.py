@@ -21,8 +21,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.questions import RuleLabeller, pipeline, read
+from models.questions import RuleLabeller, pipeline
 from models.rules import TAXONOMY_OF, load_rules
+from models.rules.reading import read
 from observer.timeline import Role
 from observer.transcript import Transcript, Utterance
 

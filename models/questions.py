@@ -12,11 +12,12 @@ last full one, and a teacher's words after a student's are read as feedback.
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.rules import TAXONOMY_OF, VERSION, Rule, RuleSet, load_rules
+from models.rules import VERSION, RuleSet, load_rules
+from models.rules.reading import Reading, Readings, first_reading, read
 from observer.discourse import Label
 from observer.engines import OnProgress, ignore_progress
 from observer.timeline import Role
@@ -38,73 +39,8 @@ _BATCH = 256
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _KANA_HANGUL = re.compile(r"[\u3040-\u30ff\uac00-\ud7af]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
-_SENTENCE = re.compile(r"(?<=[。？！；])")
-_CLAUSE = re.compile(r"(?<=[，。？！；])")
 _RISING = ("mark.other", "mark.inside")
 """A student's words with nothing but a mark: usually an answer in a rising voice."""
-_KINDS = ("demand", "sihe", "openness")
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one rule made of an utterance.
-
-    `start` and `end` are the characters that decided, in the text that was read: the words
-    to show a teacher who asks why.
-    """
-
-    code: str
-    rule: str
-    probability: float
-    start: int
-    end: int
-
-
-Readings = Mapping[str, Reading]
-"""Taxonomy name → reading."""
-
-
-def read(text: str, rules: RuleSet) -> dict[str, Reading]:
-    """Read one utterance without context: its form and, for a real question, its kinds.
-
-    Kinds follow the codebook: no 四何 for a managing question. The probability of a kind
-    holds given that the utterance is a real question.
-    """
-    folded = rules.folded(text)
-    form = _first(rules.tables["form"], folded)
-    readings = {TAXONOMY_OF["form"]: form}
-    if form.code != "real":
-        return readings
-    start = max(0, min(form.start - rules.anchor, len(folded) - rules.floor))
-    asked = folded[start:]
-    for table in _KINDS:
-        kind = _first(rules.tables[table], asked)
-        readings[TAXONOMY_OF[table]] = replace(kind, start=kind.start + start, end=kind.end + start)
-    if readings["question_demand"].code == "manage":
-        del readings["sihe"]
-    return readings
-
-
-def _first(rules: Sequence[Rule], text: str) -> Reading:
-    """The reading of the first rule that holds; every table ends with one that always does."""
-    offsets = {"all": 0, "last": _last(_SENTENCE, text), "clause": _last(_CLAUSE, text)}
-    for rule in rules:
-        offset = offsets[rule.scope]
-        part = text[offset:] if offset else text
-        match = rule.match.search(part)
-        if match and not (rule.unless and rule.unless.search(part)):
-            start, end = match.span()
-            return Reading(rule.code, rule.name, rule.probability, start + offset, end + offset)
-    raise LookupError("the last rule of a table must match everything")
-
-
-def _last(boundary: re.Pattern[str], text: str) -> int:
-    """Where the last piece of more than one character begins."""
-    starts = [0, *(m.end() for m in boundary.finditer(text)), len(text)]
-    for left, right in zip(starts[-2::-1], starts[:0:-1], strict=True):
-        if right - left > 1:
-            return left
-    return 0
 
 
 _pipelines: "dict[str, Language]" = {}
@@ -297,8 +233,8 @@ def _feedback(sentence: _Sentence, answer: set[int], asked_back: bool) -> Readin
     student's no repeats it.
     """
     rules = load_rules(sentence.language)
-    reading = _first(rules.tables["feedback"], sentence.text)
-    neither = _first(rules.tables["feedback"][-1:], sentence.text)
+    reading = first_reading(rules.tables["feedback"], sentence.text)
+    neither = first_reading(rules.tables["feedback"][-1:], sentence.text)
     if reading.code == "probe":
         asks = sentence.readings["question_form"].code == "real"
         return reading if asks else neither
