@@ -24,7 +24,7 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
     "range_count": {"zh": "{low} 至 {high}", "en": "between {low} and {high}"},
     "talk": {
         "zh": "在听到的师生发言中，教师的声音所占比例{range}。",
-        "en": "Of the teacher and student speech that was heard, the teacher's voice took {range}.",
+        "en": "Of the teacher and student speech that was heard, the teacher’s voice took {range}.",
     },
     "talk_ask": {
         "zh": "这和您为这节课设想的分配一样吗？",
@@ -32,7 +32,7 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
     },
     "student": {
         "zh": "学生的声音（单个、齐声和小组）在全课中所占比例{range}；下面是单个声音最长的几段。",
-        "en": "Students' voices, single, in unison and in groups, took {range} of the lesson; "
+        "en": "Students’ voices, single, in unison and in groups, took {range} of the lesson; "
         "the longest stretches of single voices are these.",
     },
     "questions": {
@@ -52,12 +52,12 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
     "kind": {"zh": "{name} {count} 个", "en": "{count} {name}"},
     "wait_1": {
         "zh": "教师提问之后的等待有 {n} 次可以计量，中位数{range}；{reached}。",
-        "en": "{n} waits after the teacher's questions could be measured; the median is {range}, "
+        "en": "{n} waits after the teacher’s questions could be measured; the median is {range}, "
         "and {reached}.",
     },
     "wait_2": {
         "zh": "学生说完到教师接话，有 {n} 次停顿可以计量，中位数{range}；{reached}。",
-        "en": "{n} pauses between a student's words and the teacher's could be measured; "
+        "en": "{n} pauses between a student’s words and the teacher’s could be measured; "
         "the median is {range}, and {reached}.",
     },
     "wait_some": {"zh": "其中 {long} 次达到 3 秒", "en": "{long} of them reached 3 s"},
@@ -73,7 +73,11 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
     "exchanges": {
         "zh": "听到 {n} 段问答，其中 {chained} 段在学生回答之后继续追问。",
         "en": "{n} question-and-answer exchanges were found; "
-        "in {chained} of them the talk went on from a student's answer.",
+        "in {chained} of them the talk went on from a student’s answer.",
+    },
+    "exchanges_plain": {
+        "zh": "听到 {n} 段问答，都是一问一答一回应。",
+        "en": "{n} question-and-answer exchanges were found, each of a single round.",
     },
     "exchanges_ask": {
         "zh": "听一听追问的几段：学生的第二次回答有什么不同？",
@@ -102,10 +106,10 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
         "and the rate of change Ch between {ch}.",
     },
     "st_type": {
-        "zh": "把听错角色的可能算进去，它属于{types}。",
-        "en": "With the chance of mistaken roles counted in, it is of the type {types}.",
+        "zh": "计入听错角色的可能，各类型的概率为：{types}。",
+        "en": "The types, with the chance of mistaken roles counted in: {types}.",
     },
-    "st_type_one": {"zh": "{name}的概率为 {share}", "en": "“{name}” with probability {share}"},
+    "st_type_one": {"zh": "{name} {share}", "en": "{name} {share}"},
     "st_practice": {"zh": "练习型", "en": "practice"},
     "st_lecture": {"zh": "讲授型", "en": "lecture"},
     "st_dialogue": {"zh": "对话型", "en": "dialogue"},

@@ -232,7 +232,9 @@ def _exchanges(facts: _Facts) -> Claim | None:
     if figure is None or not found:
         return None
     chained = sorted((x for x in found if x.rounds > 1), key=lambda x: -x.rounds)
-    text = facts.say("exchanges", n=len(found), chained=len(chained))
+    text = facts.say(
+        "exchanges" if chained else "exchanges_plain", n=len(found), chained=len(chained)
+    )
     ask = facts.say("exchanges_ask") if chained else ""
     shown = [x.id for x in chained or found]
     return facts.claim(figure.name, facts.join(text, ask), shown)

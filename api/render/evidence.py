@@ -8,7 +8,7 @@ from observer.observation import Observation
 from observer.timeline import Role, Seconds, Span
 from observer.transcript import Utterance
 
-SNIPPET = 60
+SNIPPET = 120
 """Characters of a sentence beside a play button; CSS cuts it to the line as well."""
 
 

@@ -8,7 +8,7 @@ from observer.indicators import Indicator
 from observer.indicators.catalogue import CATALOGUE
 from observer.observation import Observation
 
-SHOWN = 5
+SHOWN = 3
 """Pieces of evidence beside an indicator; the rest are counted."""
 
 

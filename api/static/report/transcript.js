@@ -30,11 +30,18 @@ function show(index) {
     caption.className = `caption ${line.classList.contains("of-teacher") ? "of-teacher" : "of-student"}`;
     caption.textContent = line.querySelector(".said").textContent;
   }
-  // Only the box scrolls: the reader's place on the page is left alone.
-  if (follow.checked && !line.hidden && box.clientHeight > 0) {
-    const top = line.offsetTop - box.clientHeight / 3;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    box.scrollTo({ top, behavior: still ? "auto" : "smooth" });
+  if (follow.checked && !line.hidden && box.clientHeight > 0) bring(line, 6);
+}
+
+// Only the box scrolls: the reader's place on the page is left alone. Lines that were never drawn
+// have guessed heights, so a long jump is corrected until it arrives.
+function bring(line, tries) {
+  const far = line.offsetTop - box.clientHeight / 3 - box.scrollTop;
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (Math.abs(far) <= box.clientHeight && !still) box.scrollBy({ top: far, behavior: "smooth" });
+  else if (Math.abs(far) > 2 && tries) {
+    box.scrollTop += far;
+    requestAnimationFrame(() => timed[current] === line && bring(line, tries - 1));
   }
 }
 
