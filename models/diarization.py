@@ -82,8 +82,9 @@ class Ge2eDiarizer:
     ) -> list[SpeakerSpan]:
         """Spans of "main" and "others" inside `speech`, in order of start.
 
-        In a crowd (`models.activity`) the others speak throughout and the main voice, where
-        it stands out, overlaps them. Raises MissingWeights, EngineError.
+        Crowds (`models.activity`) take no part in the search for the main voice, so that the
+        babble of group work is not taken for it; a main voice that stands out of a crowd is
+        still found there. Raises MissingWeights, EngineError.
         """
         regions = joined(speech, self.bridge)
         if not regions:
@@ -95,7 +96,7 @@ class Ge2eDiarizer:
         voice = main_voice(windows, quiet, self.hop, enrolled)
         similarity = windows.vectors.astype(np.float32) @ voice.centroid
         main = smoothed(similarity, windows.region, voice, self.hop / WINDOW)
-        return spans_of(windows, main, regions, speech, crowd)
+        return spans_of(windows, main, regions, speech)
 
     def _embed(self, audio: Audio, regions: Sequence[Span], on_progress: OnProgress) -> Windows:
         centres, places, vectors = [], [], []
@@ -238,7 +239,7 @@ def _split(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
         return Voice(centroid, STRANGER, _SLOPE)
     other = unit(vectors[~above].mean(axis=0))
     if float(other @ unit(vectors[above].mean(axis=0))) >= ONE_VOICE:
-        stranger = enrolled is not None and float(enrolled @ centroid) < STRANGER
+        stranger = enrolled is not None and float(np.median(vectors @ enrolled)) < STRANGER
         return Voice(centroid, 1.01 if stranger else min(threshold, STRANGER), _SLOPE)
     within = np.average(
         [similarity[above].var(), similarity[~above].var()], weights=[above.sum(), (~above).sum()]
@@ -254,6 +255,8 @@ TEMPER = 0.5
 
 def otsu(values: npt.NDArray[np.floating], bins: int = 128) -> float:
     """The threshold with the largest variance between the two sides (Otsu 1979)."""
+    if values.min() == values.max():
+        return float(values[0])
     count, edges = np.histogram(values, bins)
     middle = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(count)[:-1].astype(float)
@@ -300,7 +303,6 @@ def spans_of(
     main: npt.NDArray[np.float64],
     regions: Sequence[Span],
     speech: Sequence[Span],
-    crowd: Sequence[Span],
 ) -> list[SpeakerSpan]:
     """Runs of windows with one voice, cut to the speech, in order of start."""
     found: list[SpeakerSpan] = []
@@ -312,13 +314,7 @@ def spans_of(
         for item in found
         for part in _clip(item.span, speech)
     ]
-    under = [
-        SpeakerSpan(part.start, part.end, OTHERS, item.probability)
-        for item in cut
-        if item.speaker == MAIN_SPEAKER
-        for part in _clip(item.span, crowd)
-    ]
-    return sorted([*cut, *under], key=lambda item: (item.start, item.end, item.speaker))
+    return sorted(cut, key=lambda item: (item.start, item.end, item.speaker))
 
 
 def _runs_in(
