@@ -25,7 +25,9 @@ WORD_PAUSE = 0.5
 
 def is_textgrid(text: str) -> bool:
     """Whether it is a Praat text file with interval or point tiers."""
-    return "ooTextFile" in text[:200] and "TextGrid" in text[:400]
+    return (
+        re.match(r"\s*File type\s*=\s*\"ooTextFile", text) is not None and "TextGrid" in text[:400]
+    )
 
 
 def read_textgrid(text: str) -> Reading:
@@ -106,7 +108,7 @@ def _run_cue(run: Sequence[Word], speaker: str | None) -> Cue:
 
 def is_eaf(text: str) -> bool:
     """Whether it is an ELAN annotation document."""
-    return "<ANNOTATION_DOCUMENT" in text[:2000]
+    return re.match(r"\s*<", text) is not None and "<ANNOTATION_DOCUMENT" in text[:4000]
 
 
 _SCHEMA_ATTRIBUTE = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchemaLocation"
@@ -173,9 +175,9 @@ def is_chat(text: str) -> bool:
     return re.match(r"\s*@(?:UTF8|Begin|PID|Font|Window)\b", text) is not None
 
 
-_BULLET = re.compile(r"[\x15\u2022•]?\s*(\d+)_(\d+)\s*[\x15\u2022•]?")
+_BULLET = re.compile(r"[\x15•]?\s?(?<!\d)(\d{1,9})_(\d{1,9})\s?[\x15•]?")
 _CHAT_CODES = (
-    (re.compile(r"\[[^\]]*\]"), ""),
+    (re.compile(r"\[[^\[\]]*\]"), ""),
     (re.compile(r"&[=~+-]?\S+"), ""),
     (re.compile(r"\b(?:xxx|yyy|www)\b"), ""),
     (re.compile(r"\(\.+\)|\(\d*\.?\d*\)"), ""),

@@ -10,7 +10,7 @@ CLOCK = r"(?:\d{1,3}[:：])?\d{1,3}[:：]\d{2}(?:[.,]\d{1,3})?"
 
 _CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.,](\d{1,6}))?")
 _SPOKEN = re.compile(
-    r"(?:(\d+)\s*(?:小时|h))?\s*(?:(\d+)\s*(?:分钟?|min|m))?\s*(?:([\d.]+)\s*(?:秒|s))?"
+    r"(?:(\d+)\s*(?:小时|h))?\s*(?:(\d+)\s*(?:分钟?|min|m))?\s*(?:(\d+(?:\.\d+)?)\s*(?:秒|s))?"
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 
@@ -21,23 +21,31 @@ def parse_clock(text: str) -> Seconds | None:
     Minutes and seconds must be below 60 where a larger unit stands before them, so that
     "00:75:10" is refused and "75:10" (minutes and seconds) is read.
     """
+    if len(text) > LONGEST_CLOCK:
+        return None
     text = unicodedata.normalize("NFKC", text).strip().strip("[]()").strip()
     if match := _CLOCK.fullmatch(text):
-        hours, minutes, seconds, fraction = match.groups()
-        if int(seconds) > 59 or (hours is not None and int(minutes) > 59):
-            return None
-        whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
-        return round(whole + float(f"0.{fraction or 0}"), 6)
+        return _clock_seconds(*match.groups())
     if _NUMBER.fullmatch(text):
         return float(text.replace(",", "."))
     match = _SPOKEN.fullmatch(text)
-    if text and match is not None and any(match.groups()):
-        hours, minutes, seconds = match.groups()
-        try:
-            return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
-        except ValueError:
-            return None
-    return None
+    if match is None or not any(match.groups()):
+        return None
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+
+
+LONGEST_CLOCK = 40
+"""Characters; longer texts are no times and are not looked at."""
+
+
+def _clock_seconds(
+    hours: str | None, minutes: str, seconds: str, fraction: str | None
+) -> Seconds | None:
+    if int(seconds) > 59 or (hours is not None and int(minutes) > 59):
+        return None
+    whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)
+    return round(whole + float(f"0.{fraction or 0}"), 6)
 
 
 def format_clock(seconds: Seconds, point: str = ".") -> str:

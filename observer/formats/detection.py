@@ -29,12 +29,12 @@ def _csv(text: str) -> tuple[str, Reading]:
 LAYOUTS: tuple[Layout, ...] = (
     Layout("vtt", subtitles.is_vtt, _named("vtt", subtitles.read_vtt)),
     Layout("json", json_layouts.is_json, json_layouts.read_json),
+    Layout("csv", lambda t: tables.delimited(t) is not None, _csv),
     Layout("textgrid", annotation.is_textgrid, _named("textgrid", annotation.read_textgrid)),
     Layout("eaf", annotation.is_eaf, _named("eaf", annotation.read_eaf)),
     Layout("chat", annotation.is_chat, _named("chat", annotation.read_chat)),
     Layout("subtitles", subtitles.is_other_subtitle,
            _named("subtitles", subtitles.read_other_subtitle)),
-    Layout("csv", lambda t: tables.delimited(t) is not None, _csv),
     Layout("srt", subtitles.is_srt, _named("srt", subtitles.read_srt)),
     Layout("rttm", nist.is_rttm, _named("rttm", nist.read_rttm)),
     Layout("stm", nist.is_stm, _named("stm", nist.read_stm)),

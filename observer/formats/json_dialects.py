@@ -64,7 +64,10 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("seglst_json", (), frozenset({"start_time", "words", "session_id"}),
             ("start_time",), ("end_time",), ("words",), ("speaker",)),
     Dialect("segments_json", (), frozenset({"start", "text"}), ("start",), ("end",),
-            ("text", "sentence"), ("speaker", "role", "spk"), confidence=(), words="words",
+            ("text", "sentence"), ("speaker", "spk", "role"), confidence=(), words="words",
+            word=("word", "text"), word_start=("start",), word_end=("end",)),
+    Dialect("segments_json", ("utterances",), frozenset({"start", "text"}), ("start",), ("end",),
+            ("text", "sentence"), ("speaker", "spk", "role"), confidence=(), words="words",
             word=("word", "text"), word_start=("start",), word_end=("end",)),
 )  # fmt: skip
 """Tried in this order. Names as documented by each program (docs/formats.md cites them)."""

@@ -151,6 +151,7 @@ def _words(
             else last + origin
         )
         confidence = _number(item, dialect.confidence, 1.0, position + 1)
+        check_times(first, max(first, last), None)
         if text:
             yield Word(text, first, max(first, last), confidence)
         cursor = max(first, last)

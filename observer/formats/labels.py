@@ -80,6 +80,9 @@ NOT_SPEAKERS = frozenset(
 )
 """Words before a colon that are headings or parts of a sentence, never speakers."""
 
+MAX_LABEL = 60
+"""Characters of a label that are looked at; the patterns backtrack, and names are shorter."""
+
 _DECLARED = tuple((role, re.compile(pattern)) for role, pattern in DECLARED)
 _NEUTRAL_STUDENT = re.compile(NEUTRAL_STUDENT)
 _MACHINE = re.compile(MACHINE)
@@ -87,7 +90,7 @@ _MACHINE = re.compile(MACHINE)
 
 def normalised(label: str) -> str:
     """A label as the tables expect it: NFKC, lower case, no brackets, colons or emphasis."""
-    text = unicodedata.normalize("NFKC", label).casefold()
+    text = unicodedata.normalize("NFKC", label[:MAX_LABEL]).casefold()
     text = re.sub(r"\s+", " ", text).strip(" \t*_-–—•:;,，。.[]【】<>《》\"'“”")
     if text.startswith("(") and text.endswith(")"):
         text = text[1:-1]

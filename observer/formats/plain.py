@@ -44,6 +44,10 @@ _FOOTER = re.compile(
 )
 
 
+MAX_HEAD, MAX_LINE = 200, 100_000
+"""Longest line (characters) that is tried as a head, and as words with a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """One line taken apart; `who` and `start` None where it has none."""
@@ -55,9 +59,11 @@ class _Line:
     end: float | None = None
 
 
-def _match(pattern: re.Pattern[str], line: str, number: int) -> _Line | None:
+def _match(
+    pattern: re.Pattern[str], line: str, number: int, longest: int = MAX_LINE
+) -> _Line | None:
     """`line` taken apart by a pattern with a time range and perhaps who and text."""
-    match = pattern.fullmatch(line)
+    match = pattern.fullmatch(line) if len(line) <= longest else None
     if match is None:
         return None
     groups = match.groupdict()
@@ -82,7 +88,9 @@ def _ranges(match: re.Match[str]) -> Iterator[str | None]:
 
 
 def _heads(line: str, number: int) -> _Line | None:
-    found = _match(_HEAD, line, number) or _match(_HEAD_TIME_FIRST, line, number)
+    found = _match(_HEAD, line, number, MAX_HEAD) or _match(
+        _HEAD_TIME_FIRST, line, number, MAX_HEAD
+    )
     if found is None or not any(c.isalnum() for c in found.who or ""):
         return None
     return found
@@ -128,6 +136,10 @@ def is_spoken(text: str) -> bool:
     return found >= 2 and found >= len(lines) / 3
 
 
+def _is_heading(line: str) -> bool:
+    return len(line) <= MAX_HEAD and _HEADING.match(line) is not None
+
+
 def _prefixed(line: str, labels: frozenset[str]) -> bool:
     prefix = split_prefix(line)
     return prefix is not None and normalised(prefix.label) in labels
@@ -169,7 +181,7 @@ def read_stamped(text: str) -> Reading:
             )
         elif not line.strip() or _FOOTER.fullmatch(line):
             continue
-        elif not cues or _HEADING.match(line):
+        elif not cues or _is_heading(line):
             skipped.append(number)
         else:
             cues[-1] = replace(cues[-1], text=f"{cues[-1].text}\n{line.strip()}".strip())
@@ -189,7 +201,7 @@ def read_spoken(text: str) -> Reading:
             cues.append(Cue(prefix.rest.strip(), speaker=prefix.label, line=number))
         elif not line.strip() or _FOOTER.fullmatch(line):
             continue
-        elif not cues or _HEADING.match(line):
+        elif not cues or _is_heading(line):
             skipped.append(number)
         else:
             cues[-1] = replace(cues[-1], text=f"{cues[-1].text}\n{line.strip()}".strip())

@@ -44,6 +44,7 @@ def split_prefix(text: str) -> Prefix | None:
     A bracket counts only around a label of the tables and before words: "[笑声] …" and
     "（学生齐读）" on its own line are stage directions.
     """
+    text = text.lstrip()
     if match := _BRACKET.fullmatch(text):
         label, rest = match.groups()
         if rest.strip() and _in_brackets(label):

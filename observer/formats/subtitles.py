@@ -18,7 +18,7 @@ _DAMAGED_ARROW = re.compile(r"^\s*[\d:.,]+\s*--+>|--+>\s*\d+:\d[\d:.,]*\s*$")
 _TAG = re.compile(
     r"</?(?:b|i|u|s|c|font|ruby|rt|lang|v)(?:[ .=][^<>]*)?>|<\d[\d:.]*>", re.IGNORECASE
 )
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>", re.IGNORECASE)
+_VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>", re.IGNORECASE)
 _ASS_OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 
 
@@ -30,6 +30,14 @@ class _Block:
     text: list[str]
 
 
+LONGEST_TIME_LINE = 200
+"""Longer lines are words; the patterns are not tried on them (they backtrack)."""
+
+
+def _arrow(line: str) -> re.Match[str] | None:
+    return _ARROW.match(line) if len(line) <= LONGEST_TIME_LINE else None
+
+
 def is_vtt(text: str) -> bool:
     """Whether the text opens as WebVTT must."""
     return re.match(r"\s*WEBVTT(?:[ \t\n]|$)", text) is not None
@@ -37,7 +45,7 @@ def is_vtt(text: str) -> bool:
 
 def is_srt(text: str) -> bool:
     """Whether a line of two clock times and an arrow stands near the top."""
-    return any(_ARROW.match(line) for line in text.split("\n", 60)[:60])
+    return any(_arrow(line) for line in text.split("\n", 60)[:60])
 
 
 def read_srt(text: str) -> Reading:
@@ -64,7 +72,7 @@ def _blocks(text: str, *, vtt: bool) -> list[_Block]:
     numbered = False
     before = ""
     for number, line in enumerate(text.split("\n"), 1):
-        if match := _ARROW.match(line):
+        if match := _arrow(line):
             if not blocks:
                 numbered = before.strip().isdecimal()
             elif numbered and inside and before.strip().isdecimal():
@@ -72,7 +80,7 @@ def _blocks(text: str, *, vtt: bool) -> list[_Block]:
             start, end = _times(match, number)
             blocks.append(_Block(start, end, number, []))
             inside = True
-        elif _DAMAGED_ARROW.search(line):
+        elif len(line) <= LONGEST_TIME_LINE and _DAMAGED_ARROW.search(line):
             raise damaged(
                 number,
                 f"this is not a time line: {line.strip()[:60]}",
@@ -129,8 +137,12 @@ def _plain(text: str) -> str:
 
 def is_other_subtitle(text: str) -> bool:
     """Whether it is ASS/SSA, TTML or SAMI, which pysubs2 reads."""
-    head = text[:4000]
-    return "[Script Info]" in head or "http://www.w3.org/ns/ttml" in head or "<SAMI" in head.upper()
+    head = text[:4000].lstrip()
+    return (
+        head.startswith("[Script Info]")
+        or head[:5].upper() == "<SAMI"
+        or (head.startswith("<") and "http://www.w3.org/ns/ttml" in head)
+    )
 
 
 def read_other_subtitle(text: str) -> Reading:

@@ -60,7 +60,8 @@ class _Columns:
 
 
 def _name(cell: Cell) -> str:
-    text = unicodedata.normalize("NFKC", str(cell if cell is not None else "")).strip().casefold()
+    text = unicodedata.normalize("NFKC", str(cell if cell is not None else "")[:80])
+    text = text.strip().casefold()
     return re.sub(r"\s*\((?:s|sec|seconds|ms|秒|毫秒)\)$|[_ ](?:s|sec|ms)$", "", text)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import random
+import time
 import zipfile
 
 import pytest
@@ -136,6 +137,20 @@ def test_deeply_nested_json() -> None:
 def test_json_that_is_no_transcript() -> None:
     with pytest.raises(TranscriptError, match="no transcript of a known layout"):
         formats.read_text(json.dumps({"weather": [{"day": "Monday"}]}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["-" * 300_000, "1:1" * 100_000, " " * 300_000 + "x", "<v a" * 80_000, "[" * 300_000,
+     "师" * 300_000, "9" * 300_000 + "_", "a " * 150_000, "（）" * 150_000],
+)  # fmt: skip
+def test_hostile_lines_take_linear_time(line: str) -> None:
+    """Patterns that backtrack over such lines would take minutes; all heads meet them here."""
+    began = time.process_time()
+    for head in ("", "WEBVTT\n\n00:01.000 --> 00:02.000\n", "@UTF8\n*A:\t", "[00:01] 老师："):
+        with contextlib.suppress(TranscriptError):
+            formats.read_text(head + line)
+    assert time.process_time() - began < 5
 
 
 SAMPLES = [
