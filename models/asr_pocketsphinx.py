@@ -73,10 +73,11 @@ class PocketsphinxTranscriber:
 
 
 def _decoder() -> Any:
-    """A fresh decoder for each lesson: its channel estimate adapts while it listens."""
+    """The bundled model. Cepstral means are taken per window, not carried along: the words of a
+    window then do not depend on what was heard before it."""
     from pocketsphinx import Decoder
 
-    return Decoder(samprate=Audio.RATE, loglevel="FATAL")
+    return Decoder(samprate=Audio.RATE, cmn="batch", loglevel="FATAL")
 
 
 def _recognise(decoder: Any, audio: Audio, part: Window) -> Iterator[Word]:
@@ -95,10 +96,9 @@ def _recognise(decoder: Any, audio: Audio, part: Window) -> Iterator[Word]:
         start = min(max(heard.start + segment.start_frame * _FRAME, low), part.end)
         end = min(max(heard.start + (segment.end_frame + 1) * _FRAME, start), part.end)
         low = end
-        confidence = decoder.get_logmath().exp(segment.prob)
         yield Word(
             _VARIANT.sub("", segment.word),
             round(start, 3),
             round(end, 3),
-            round(min(1.0, confidence), 4),
+            round(min(1.0, segment.prob), 4),
         )

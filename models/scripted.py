@@ -11,14 +11,14 @@ from functools import cached_property
 from pathlib import Path
 
 from models.cleaning import Dropped, Note
-from models.scripted_checkpoint import Script, scripted_checkpoint, scripted_tokens
+from models.scripted_checkpoint import Script, scripted_checkpoint, scripted_words
 from observer.engines import OnProgress, ignore_progress
 from observer.errors import EngineError
 from observer.media import Audio
 from observer.timeline import Seconds, Span, union
 from observer.transcript import Transcript, Utterance, Word
 
-__all__ = ["ReplayTranscriber", "Script", "scripted_checkpoint", "scripted_tokens"]
+__all__ = ["ReplayTranscriber", "Script", "scripted_checkpoint", "scripted_words"]
 
 
 class ReplayTranscriber:

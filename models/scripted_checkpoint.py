@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.whisper_decoding import prompt_for
+from models.whisper_words import TimedWord
 from observer.timeline import Seconds
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Script:
     pace: Seconds = 0.2
     """From one token to the next."""
     certainty: float = 1.0
-    """1: token probabilities near 1; towards 0 they fall (temperature fallback, low confidence)."""
+    """1: token probabilities near 1. Below 0.4 they fall to some per cent; at 2 no temperature
+    up to 1 changes the text."""
     no_speech: bool = False
     """Predict “no speech” where the language token belongs."""
     hot_words: tuple[str, ...] = ()
@@ -75,8 +77,11 @@ def scripted_checkpoint(
     """Write a checkpoint that decodes every window to `text`; returns `path`.
 
     Word times are `start` + `pace` × index of the word's first token. The file is float16, 7 MB
-    (more for more than about 120 tokens). Raises ValueError for text of more than 220 tokens.
+    (more for more than about 120 tokens). Raises ValueError for text of more than 220 tokens and
+    for a `pace` below 0.15 s, at which neighbouring tokens could not be told apart.
     """
+    if pace < 0.15:
+        raise ValueError(f"a script's pace is at least 0.15 s, not {pace}")
     import torch
 
     script = Script(text, language, start, pace, certainty, no_speech, tuple(hot_words))
@@ -87,10 +92,18 @@ def scripted_checkpoint(
     return path
 
 
-def scripted_tokens(text: str, language: str = "zh") -> list[str]:
-    """The pieces a script's text is said in, one `pace` apart."""
+def scripted_words(
+    text: str, language: str = "zh", *, start: Seconds = 0.3, pace: Seconds = 0.2
+) -> list[TimedWord]:
+    """The words that a checkpoint of this script says, timed from the start of the window."""
     tokenizer = _tokenizer(language)
-    return [tokenizer.decode([t]) for t in tokenizer.encode(text)]
+    words, groups = tokenizer.split_to_word_tokens(tokenizer.encode(text))
+    timed, at = [], 0
+    for word, group in zip(words, groups, strict=True):
+        end = at + len(group)
+        timed.append(TimedWord(word, start + pace * at, start + pace * end, 1.0))
+        at = end
+    return timed
 
 
 def _tokenizer(language: str) -> "Tokenizer":
@@ -177,7 +190,8 @@ class _Builder:
 
     def _embed(self, embedding: Matrix) -> None:
         for token, direction in zip(self._tokens(), self.directions.T, strict=True):
-            embedding[token] += 4.0 * self.script.certainty * (self.say @ direction)
+            certainty = 1.0 if token == self.tokenizer.no_speech else self.script.certainty
+            embedding[token] += 4.0 * certainty * (self.say @ direction)
         embedding[self.tokenizer.sot_prev] += _SIZE * self.prompted
 
     def _copy_bit(self, weights: dict[str, Matrix], name: str) -> None:

@@ -35,6 +35,7 @@ _ENGLISH_QUESTION = re.compile(
     r" (?:i|you|we|they|he|she|it|there|this|that|these|those|the|anyone|anybody|someone)"
     r")\b"
 )
+_FIRST_PERSON = re.compile(r"^i(?=$|')")
 
 
 def sentence_ends(words: Sequence[Word], language: str) -> list[int]:
@@ -73,6 +74,7 @@ def punctuate(sentence: Sequence[Word], language: str) -> tuple[Word, ...]:
         mark = "？" if asks_in_mandarin(join_text(w.text for w in sentence)) else "。"
     elif language == "en":
         asks = _ENGLISH_QUESTION.match(join_text(w.text for w in words).lower())
+        words = [replace(w, text=_FIRST_PERSON.sub("I", w.text)) for w in words]
         words[0] = replace(words[0], text=words[0].text[:1].upper() + words[0].text[1:])
         mark = "?" if asks else "."
     else:

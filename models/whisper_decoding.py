@@ -170,7 +170,11 @@ def _decode_once(
     devices = [features.device] if features.is_cuda else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        results: list[DecodingResult] = whisper.decode(model, features, options)
+        results: list[DecodingResult]
+        if options.beam_size is None:
+            results = whisper.decode(model, features, options)
+        else:  # whisper 20250625 repeats the tokens for the beams of a batch, not the features
+            results = [whisper.decode(model, one, options) for one in features]
     end_of_text = tokenizer_for(model, language).eot
     return [_read(result, end_of_text) for result in results]
 

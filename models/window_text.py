@@ -44,24 +44,41 @@ class WindowText:
             text = self.tokenizer.decode(list(decoded.tokens)).strip()
             self._drop(part.span, text, Reason.NO_SPEECH)
             return
-        raw = self._without_loops(self._placed(part, timed))
+        placed = self._placed(part, timed)
+        if self._invented(part, decoded, placed):
+            return
+        raw = self._without_loops(placed)
         words = [_trim(word, part.speech) for word in raw]
         for first, end in pairwise([0, *sentence_ends(words, self.language)]):
             span = Span(raw[first].start, raw[end - 1].end)
             sentence = words[first:end]
-            text = join_text(w.text for w in sentence)
-            reason = doubt(
-                text,
-                span,
-                part.speech,
-                confidence=sum(w.confidence or 0.0 for w in sentence) / len(sentence),
-                no_speech=decoded.no_speech,
-                prompt=self.prompt,
-            )
+            reason = self._doubt(part, decoded, sentence, span)
             if reason is None:
                 yield punctuate(sentence, self.language)
             else:
-                self._drop(span, text, reason)
+                self._drop(span, join_text(w.text for w in sentence), reason)
+
+    def _doubt(
+        self, part: Window, decoded: Decoded, words: Sequence[Word], span: Span
+    ) -> Reason | None:
+        return doubt(
+            join_text(w.text for w in words),
+            span,
+            part.speech,
+            confidence=sum(w.confidence or 0.0 for w in words) / len(words),
+            no_speech=decoded.no_speech,
+            prompt=self.prompt,
+        )
+
+    def _invented(self, part: Window, decoded: Decoded, words: Sequence[Word]) -> bool:
+        """Whether the whole window is one stock phrase, which pauses would cut into innocence."""
+        if not words:
+            return False
+        reason = self._doubt(part, decoded, words, part.span)
+        if reason not in (Reason.STOCK_PHRASE, Reason.PROMPT_ECHO):
+            return False
+        self._drop(part.span, join_text(w.text for w in words), reason)
+        return True
 
     def _placed(self, part: Window, timed: Sequence[TimedWord]) -> list[Word]:
         """Words on the lesson's clock, inside the window and in order."""

@@ -22,7 +22,8 @@ def assemble(pieces: Sequence[TimedWord], language: str) -> list[TimedWord]:
         texts = simplified_pieces(texts)
     words: list[TimedWord] = []
     opening = ""
-    for text, piece in zip(texts, pieces, strict=True):
+    for decoded, piece in zip(texts, pieces, strict=True):
+        text = decoded.replace("\ufffd", "")  # half a character, left by a broken decode
         bare = text.strip()
         if not bare:
             continue
