@@ -9,9 +9,10 @@ from api.render import drawings, figures, timeline
 from api.render.drawings import Drawing
 from api.render.evidence import Evidence, Proof
 from api.render.texts import Texts, clock
+from observer.claims import LONG_WAIT
 from observer.discourse import Exchange, Wait
 from observer.observation import Observation
-from observer.report import LONG_WAIT, Claim, claims
+from observer.report import Claim, claims
 from observer.structure.waits import EXCLUSIONS
 from observer.taxonomies import QUESTION_DEMAND, QUESTION_FORM, TAXONOMIES
 from observer.timeline import Role, Seconds

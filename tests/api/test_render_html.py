@@ -21,7 +21,7 @@ HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> &
 
 @pytest.fixture(scope="module")
 def lesson() -> Observation:
-    made = mandarin_lesson(minutes=10)
+    made = mandarin_lesson(minutes=5)
     return made.with_claims(claims(made, "zh"))
 
 
