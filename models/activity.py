@@ -2,7 +2,7 @@
 
 Babble has a level that hardly moves: one voice leaves gaps between its syllables and phrases,
 ten voices fill each other's. Three measures of that, over 3-s windows, go into a logistic
-score (weights fitted on simulated lessons, see docs/decisions/002-roles.md), which a running
+score (weights fitted on simulated lessons, see docs/decisions/0003-roles.md), which a running
 median turns into stretches. Real classrooms may need other weights.
 """
 

@@ -4,7 +4,7 @@ Every 1.6 s of speech becomes a GE2E embedding. Average-linkage clustering at co
 0.40 gives voices; the one that is spread widest over the lesson (not the one that talks most:
 that can be the babble of group work) is the main voice. Its centroid is refined three times,
 and Otsu's threshold (1979), found anew in each lesson because fixed thresholds do not carry
-from room to room, splits its windows from the rest. Measured in docs/decisions/002-roles.md.
+from room to room, splits its windows from the rest. Measured in docs/decisions/0003-roles.md.
 """
 
 from bisect import bisect_left, bisect_right

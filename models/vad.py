@@ -36,7 +36,7 @@ class SileroVad:
     `minimum_speech` and `minimum_silence` are seconds. `offset_bias` is how many seconds late
     the network lets go of a voice: on lessons whose phrases have measured ends the median
     was 0.05-0.06 s in rooms and 0.09-0.10 s in dry sound (onsets: 0.00-0.03 s late), so it is
-    taken off every end; see docs/decisions/002-roles.md.
+    taken off every end; see docs/decisions/0003-roles.md.
     """
 
     name = "silero"
