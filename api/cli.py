@@ -40,7 +40,7 @@ app.add_typer(evaluate_app, name="evaluate")
 Inputs = Annotated[
     list[Path],
     typer.Argument(
-        metavar="INPUT...",
+        metavar="INPUT",
         help="Recordings, transcripts, or folders of recordings. 录音、录像、转写文本或其文件夹。",
     ),
 ]
@@ -54,11 +54,14 @@ TranscriptOption = Annotated[
         "课堂转写文本；多个输入时给出同名文本的文件夹。",
     ),
 ]
-LanguageOption = Annotated[str, typer.Option(help="Language spoken: auto, zh, en … 课堂语言。")]
+LanguageOption = Annotated[
+    str, typer.Option(metavar="auto|zh|en|…", help="Language spoken: auto, zh, en … 课堂语言。")
+]
 AsrOption = Annotated[
     str,
     typer.Option(
-        help="Recogniser: auto, whisper, pocketsphinx (English, low accuracy), none. 识别引擎。"
+        metavar="auto|whisper|pocketsphinx|none",
+        help="Recogniser; auto: the best with weights on this machine. 语音识别引擎。",
     ),
 ]
 ModelOption = Annotated[
@@ -87,7 +90,9 @@ ReportLanguageOption = Annotated[
 ]
 TrackOption = Annotated[
     int | None,
-    typer.Option(min=0, help="Audio track, from 0; default: the first with speech. 音轨序号。"),
+    typer.Option(
+        metavar="N", min=0, help="Audio track, from 0; default: the first with speech. 音轨序号。"
+    ),
 ]
 EmbedOption = Annotated[
     bool,
@@ -98,13 +103,18 @@ EmbedOption = Annotated[
 IntervalOption = Annotated[
     float,
     typer.Option(
+        metavar="SECONDS",
         min=1.0,
         max=60.0,
         help="Sampling interval of the S-T analysis, seconds. S-T 取样间隔（秒）。",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N. 计算设备。")]
-SeedOption = Annotated[int, typer.Option(help="Seed of the interval simulations. 随机种子。")]
+DeviceOption = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Device for recognition. 计算设备。")
+]
+SeedOption = Annotated[
+    int, typer.Option(metavar="N", help="Seed of the interval simulations. 随机种子。")
+]
 
 
 @app.command(epilog=EXIT_CODES)

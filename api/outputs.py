@@ -78,8 +78,9 @@ def write_outputs(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         write_atomically(folder / name, text)
-    for name in ("transcript.vtt", "transcript.csv"):
-        write_transcript(observation.transcript, folder / name)
+    write_transcript(observation.transcript, folder / "transcript.csv")
+    if observation.transcript.timed:
+        write_transcript(observation.transcript, folder / "transcript.vtt")
     return folder / "report.html"
 
 

@@ -27,7 +27,10 @@ def commands(document: str) -> list[str]:
 
 
 def help_of(*command: str) -> str:
-    result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "100", "TERM": "dumb"})
+    # Rich and click read the width from COLUMNS: the text must not depend on the terminal.
+    environment = {"COLUMNS": "90", "TERM": "dumb"}
+    runner = CliRunner(env=environment)
+    result = runner.invoke(app, [*command, "--help"], prog_name="observer", terminal_width=90)
     assert result.exit_code == 0
     return "\n".join(line.rstrip() for line in result.output.strip().splitlines())
 
@@ -99,7 +102,9 @@ def test_the_file_map_is_whole_and_true(readme: str) -> None:
         for p in (ROOT / package).rglob("*.py")
         if p.name != "__init__.py"
     }
-    covered = {m for m in modules for p in listed if m == p or (p.endswith("/") and m.startswith(p))}
+    covered = {
+        m for m in modules for p in listed if m == p or (p.endswith("/") and m.startswith(p))
+    }
     assert not modules - covered, f"missing in the file map: {sorted(modules - covered)}"
 
 

@@ -242,7 +242,7 @@ def test_an_untimed_transcript_gets_times_from_the_sound(tmp_path: Path) -> None
 
 
 BAD = {
-    "missing.mp4": (None, 3, "no such file"),
+    "missing.mp4": (None, 3, "there is no file"),
     "empty.mp3": (b"", 3, "empty"),
     "text.mp4": (b"This is not a video.\n" * 50, 3, "not a"),
     "broken.srt": (b"1\n00:00:01,000 --> 00:00:99\nhello\n", 4, "line"),
