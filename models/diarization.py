@@ -9,49 +9,22 @@ from room to room, splits its windows from the rest. Measured in docs/decisions/
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from models.activity import crowds
+from models.main_voice import Floats, Windows, main_voice, smoothed, unit
 from models.voice_embedding import WINDOW_FRAMES, VoiceEncoder, mel_power
 from observer.engines import MAIN_SPEAKER, OnProgress, SpeakerSpan, ignore_progress
 from observer.media import Audio
 from observer.timeline import Seconds, Span, intersection
 
-Floats = npt.NDArray[np.float32]
-
 OTHERS = "others"
 WINDOW: Seconds = WINDOW_FRAMES / 100
 PIECE: Seconds = 60.0
 """Longest stretch whose spectrogram is held at once."""
-MOST_CLUSTERED = 3000
-"""Windows that are clustered (the cost grows with their square); the rest are compared with
-the centroid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Embedded windows of n stretches of 1.6 s, in order."""
-
-    centre: npt.NDArray[np.float64]
-    """Shape (n,): middle of each window, seconds."""
-    region: npt.NDArray[np.intp]
-    """Shape (n,): which region of speech each window lies in."""
-    vectors: npt.NDArray[np.float16]
-    """Shape (n, 256), unit length; half precision keeps ten hours under 80 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """What splits the main voice from the others: cosine similarity to its centroid."""
-
-    centroid: Floats
-    threshold: float
-    slope: float
-    """Log-odds per unit of similarity above the threshold."""
 
 
 class Ge2eDiarizer:
@@ -165,137 +138,6 @@ def inside(times: npt.NDArray[np.float64], spans: Sequence[Span]) -> npt.NDArray
     for span in spans:
         found |= (times >= span.start) & (times < span.end)
     return found
-
-
-def unit(vector: npt.NDArray[np.floating]) -> Floats:
-    """`vector` with length 1."""
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
-
-
-def main_voice(
-    windows: Windows,
-    usable: npt.NDArray[np.bool_],
-    hop: Seconds,
-    enrolled: Floats | None = None,
-) -> Voice:
-    """Find the main voice among the `usable` windows (all of them when those are too few)."""
-    if np.count_nonzero(usable) < 8:
-        usable = np.ones(len(windows.centre), bool)
-    vectors = windows.vectors[usable].astype(np.float32)
-    start = enrolled if enrolled is not None else widest_voice(vectors, windows.centre[usable], hop)
-    centroid = refined(vectors, start, keep_near=enrolled is not None)
-    return _split(vectors, centroid, enrolled)
-
-
-def widest_voice(vectors: Floats, centre: npt.NDArray[np.float64], hop: Seconds) -> Floats:
-    """Centroid of the cluster with the largest sum over 30-s bins of min(its time, 10 s)."""
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    if len(vectors) == 1:
-        return unit(vectors[0])
-    chosen = np.unique(np.linspace(0, len(vectors) - 1, MOST_CLUSTERED).astype(int))
-    sample, bins = vectors[chosen], (centre[chosen] // 30).astype(int)
-    each = hop * len(vectors) / len(chosen)
-    cluster = fcluster(linkage(sample, "average", metric="cosine"), 0.40, "distance")
-    spread = [
-        np.minimum(np.bincount(bins[cluster == k]) * each, 10.0).sum()
-        for k in range(1, cluster.max() + 1)
-    ]
-    return unit(sample[cluster == 1 + int(np.argmax(spread))].mean(axis=0))
-
-
-def refined(vectors: Floats, centroid: Floats, *, keep_near: bool) -> Floats:
-    """Three rounds of: take the windows above Otsu's threshold, take their mean.
-
-    With `keep_near` (an enrolled voice) a round that leaves the voice it began with, by a
-    similarity under 0.75, is not taken.
-    """
-    first = centroid
-    for _ in range(3):
-        similarity = vectors @ centroid
-        above = similarity > otsu(similarity)
-        if not above.any():
-            break
-        moved = unit(vectors[above].mean(axis=0))
-        if keep_near and float(moved @ first) < 0.75:
-            break
-        centroid = moved
-    return centroid
-
-
-ONE_VOICE = 0.90
-"""Two centroids nearer than this are one voice. Split lectures gave .97-.98, lessons with
-students .57-.83."""
-STRANGER = 0.65
-"""Threshold where there is one voice: windows of one voice stay above .67 (1st percentile)."""
-
-
-def _split(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
-    """Threshold and slope from the two groups of windows; one group when they are one voice."""
-    similarity = vectors @ centroid
-    threshold = otsu(similarity)
-    above = similarity > threshold
-    if above.all() or not above.any():
-        return Voice(centroid, STRANGER, _SLOPE)
-    other = unit(vectors[~above].mean(axis=0))
-    if float(other @ unit(vectors[above].mean(axis=0))) >= ONE_VOICE:
-        stranger = enrolled is not None and float(np.median(vectors @ enrolled)) < STRANGER
-        return Voice(centroid, 1.01 if stranger else min(threshold, STRANGER), _SLOPE)
-    within = np.average(
-        [similarity[above].var(), similarity[~above].var()], weights=[above.sum(), (~above).sum()]
-    )
-    apart = float(similarity[above].mean() - similarity[~above].mean())
-    return Voice(centroid, threshold, TEMPER * apart / max(float(within), 1e-4))
-
-
-_SLOPE = 40.0
-TEMPER = 0.5
-"""Share of the discriminant's slope that is believed, fitted on simulated lessons."""
-
-
-def otsu(values: npt.NDArray[np.floating], bins: int = 128) -> float:
-    """The threshold with the largest variance between the two sides (Otsu 1979)."""
-    if values.min() == values.max():
-        return float(values[0])
-    count, edges = np.histogram(values, bins)
-    middle = (edges[1:] + edges[:-1]) / 2
-    below = np.cumsum(count)[:-1].astype(float)
-    above = below[-1] + count[-1] - below
-    mass = np.cumsum(count * middle)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = below * above * (mass[:-1] / below - (mass[-1] - mass[:-1]) / above) ** 2
-    best = np.flatnonzero(between == np.nanmax(between))
-    return float(edges[1:-1][best].mean())
-
-
-STAY = 0.98
-"""Probability that the next window in a region of speech has the same voice."""
-STAY_ACROSS = 0.7
-"""The same across a pause."""
-
-
-def smoothed(
-    similarity: Floats, region: npt.NDArray[np.intp], voice: Voice, weight: float
-) -> npt.NDArray[np.float64]:
-    """Probability of the main voice in every window, shape (n,): forward-backward over two states.
-
-    `weight` = hop / window: overlapping windows hear the same sound, so each counts for its
-    share only.
-    """
-    odds = np.clip(voice.slope * (similarity - voice.threshold), -60, 60) * weight * 4
-    evidence = np.stack([1 / (1 + np.exp(odds)), 1 / (1 + np.exp(-odds))], axis=1)
-    stay = np.where(np.diff(region) == 0, STAY, STAY_ACROSS)
-    forward, backward = np.empty_like(evidence), np.ones_like(evidence)
-    forward[0] = evidence[0]
-    for i, p in enumerate(stay, start=1):
-        before = forward[i - 1] / forward[i - 1].sum()
-        forward[i] = evidence[i] * (p * before + (1 - p) * before[::-1])
-    for i in range(len(stay) - 1, -1, -1):
-        after = evidence[i + 1] * backward[i + 1]
-        after = after / after.sum()
-        backward[i] = stay[i] * after + (1 - stay[i]) * after[::-1]
-    both = forward * backward
-    return np.asarray(both[:, 1] / both.sum(axis=1), np.float64)
 
 
 def spans_of(

@@ -5,19 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.diarization import (
-    Ge2eDiarizer,
-    Voice,
-    Windows,
-    joined,
-    main_voice,
-    otsu,
-    pieces,
-    smoothed,
-    spans_of,
-    widest_voice,
-    windows_of,
-)
+from models.diarization import Ge2eDiarizer, joined, pieces, spans_of, windows_of
+from models.main_voice import Voice, Windows, main_voice, otsu, smoothed, widest_voice
 from models.voice_embedding import VoiceEncoder, mel_filters, mel_power
 from observer.media import Audio
 from observer.timeline import Span
