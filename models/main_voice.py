@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from observer.timeline import Seconds
+
 Floats = npt.NDArray[np.float32]
 
 MOST_CLUSTERED = 3000
