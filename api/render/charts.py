@@ -1,45 +1,20 @@
-"""The charts as Vega-Lite specs, built with Altair; and their static SVG.
+"""The charts as Vega-Lite specs, built with Altair.
 
-A spec's colours are CSS variables of the page (`INK`), so that one drawing serves the light and
-the dark page and print; `resolved` puts real colours in where no style sheet reaches (PDF).
 Every chart comes with a text alternative made by its caller from the same figures.
 """
 
-import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import altair as alt
 
+from api.render.chart_style import Spec, data, finished, ink
 from api.render.texts import Texts, clock
 from observer.discourse import Wait
 from observer.indicators import Indicator
 from observer.indicators.st import CurvePoint
 from observer.taxonomies import Taxonomy
 from observer.timeline import Seconds
-
-Spec = dict[str, Any]
-
-INK: Final[dict[str, str]] = {
-    "teacher": "#1f5a94",
-    "student": "#c8651b",
-    "choral": "#2c7f6e",
-    "group": "#7a5c99",
-    "media": "#7d7468",
-    "silence": "#b9b2a6",
-    "ink": "#1d1b18",
-    "muted": "#6a645b",
-    "rule": "#d9d3c7",
-    "wash": "#efeae0",
-}
-"""CSS variable → its colour on white paper; blue and orange stay apart for every eye."""
-
-
-def ink(name: str) -> str:
-    """The colour `name` as the page's CSS variable."""
-    return f"var(--{name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +54,7 @@ def shares(rows: Sequence[ShareRow], text: Texts) -> Spec:
         alt.Tooltip("low:Q", format=".1%", title=text("chart.low")),
         alt.Tooltip("high:Q", format=".1%", title=text("chart.high")),
     ]
-    base = alt.Chart(_data(values)).encode(y=y, tooltip=tip)
+    base = alt.Chart(data(values)).encode(y=y, tooltip=tip)
     colour = alt.Color("colour:N", scale=None)
     bar = base.mark_bar(height=9, opacity=0.32, cornerRadius=2).encode(
         x=x, x2="high:Q", color=colour
@@ -88,7 +63,7 @@ def shares(rows: Sequence[ShareRow], text: Texts) -> Spec:
     word = base.mark_text(dy=-13, fontWeight="bold", fontSize=12).encode(
         x="value:Q", text="words:N"
     )
-    return _spec(alt.layer(bar, dot, word), width=420, height=44 * len(rows))
+    return finished(alt.layer(bar, dot, word), width=420, height=44 * len(rows))
 
 
 def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) -> Spec:
@@ -108,7 +83,7 @@ def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) ->
         }
         for w in waits
     ]
-    base = alt.Chart(_data(values)).encode(
+    base = alt.Chart(data(values)).encode(
         x=alt.X(
             "minute:Q",
             title=text("chart.minute"),
@@ -136,12 +111,12 @@ def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) ->
     head = base.mark_point(filled=True, size=52, opacity=0.95, cursor="pointer").encode(
         color=kinds, shape=shape
     )
-    aim = alt.Chart(_data([{"s": 3, "t": text("chart.three_seconds")}]))
+    aim = alt.Chart(data([{"s": 3, "t": text("chart.three_seconds")}]))
     line = aim.mark_rule(strokeDash=[5, 4], color=ink("ink"), opacity=0.7).encode(y="s:Q")
     word = aim.mark_text(align="left", dy=-7, dx=4, color=ink("muted"), fontSize=11).encode(
         y="s:Q", x=alt.value(0), text="t:N"
     )
-    return _spec(alt.layer(stem, line, word, head), width=620, height=210)
+    return finished(alt.layer(stem, line, word, head), width=620, height=210)
 
 
 def kinds(taxonomy: Taxonomy, counts: Sequence[tuple[str, int]], text: Texts) -> Spec:
@@ -150,7 +125,7 @@ def kinds(taxonomy: Taxonomy, counts: Sequence[tuple[str, int]], text: Texts) ->
         {"name": text.pick(zh=taxonomy[code].zh, en=taxonomy[code].en), "count": count}
         for code, count in counts
     ]
-    base = alt.Chart(_data(values)).encode(
+    base = alt.Chart(data(values)).encode(
         y=alt.Y(
             "name:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=False)
         ),
@@ -162,7 +137,7 @@ def kinds(taxonomy: Taxonomy, counts: Sequence[tuple[str, int]], text: Texts) ->
     )
     bar = base.mark_bar(height=15, color=ink("teacher"), opacity=0.88)
     word = base.mark_text(align="left", dx=6, fontWeight="bold").encode(text="count:Q")
-    return _spec(alt.layer(bar, word), width=300, height=28 * len(values))
+    return finished(alt.layer(bar, word), width=300, height=28 * len(values))
 
 
 def st_curve(curve: Sequence[CurvePoint], interval: Seconds, text: Texts) -> Spec:
@@ -179,13 +154,13 @@ def st_curve(curve: Sequence[CurvePoint], interval: Seconds, text: Texts) -> Spe
     ]
     end = max(curve[-1].teacher_minutes, curve[-1].student_minutes, interval / 60)
     axis = alt.Scale(domain=[0, end], nice=False)
-    base = alt.Chart(_data(points)).encode(
+    base = alt.Chart(data(points)).encode(
         x=alt.X("t:Q", title=text("chart.t_minutes"), scale=axis, axis=alt.Axis(tickCount=5)),
         y=alt.Y("s:Q", title=text("chart.s_minutes"), scale=axis, axis=alt.Axis(tickCount=5)),
         order="i:Q",
     )
     equal = (
-        alt.Chart(_data([{"a": 0, "b": end}]))
+        alt.Chart(data([{"a": 0, "b": end}]))
         .mark_rule(strokeDash=[3, 4], color=ink("muted"))
         .encode(x="a:Q", y="a:Q", x2="b:Q", y2="b:Q")
     )
@@ -197,7 +172,7 @@ def st_curve(curve: Sequence[CurvePoint], interval: Seconds, text: Texts) -> Spe
             alt.Tooltip("s:Q", format=".1f", title=text("chart.s_minutes")),
         ]
     )
-    return _spec(alt.layer(equal, line, dots), width=250, height=250)
+    return finished(alt.layer(equal, line, dots), width=250, height=250)
 
 
 def rt_ch(rt: Indicator, ch: Indicator, text: Texts) -> Spec:
@@ -221,23 +196,23 @@ def rt_ch(rt: Indicator, ch: Indicator, text: Texts) -> Spec:
     unit = alt.Scale(domain=[0, 1])
     x = alt.X("x:Q", title="Rt", scale=unit, axis=alt.Axis(grid=False, tickCount=5))
     y = alt.Y("y:Q", title="Ch", scale=unit, axis=alt.Axis(grid=False, tickCount=5))
-    triangle = alt.Chart(_data(edge)).mark_area(color=ink("wash"), opacity=1).encode(x=x, y=y)
+    triangle = alt.Chart(data(edge)).mark_area(color=ink("wash"), opacity=1).encode(x=x, y=y)
     border = (
-        alt.Chart(_data(edge))
+        alt.Chart(data(edge))
         .mark_line(color=ink("muted"), strokeWidth=1.2)
         .encode(x="x:Q", y="y:Q", order="i:Q")
     )
     cut = (
-        alt.Chart(_data(cuts))
+        alt.Chart(data(cuts))
         .mark_rule(color=ink("muted"), strokeDash=[2, 3], opacity=0.7)
         .encode(x="x:Q", y="y:Q", x2="x2:Q", y2="y2:Q")
     )
     name = (
-        alt.Chart(_data(fields))
+        alt.Chart(data(fields))
         .mark_text(color=ink("muted"), fontSize=11)
         .encode(x="x:Q", y="y:Q", text="t:N")
     )
-    return _spec(alt.layer(triangle, border, cut, name, *_point(rt, ch)), width=290, height=250)
+    return finished(alt.layer(triangle, border, cut, name, *_point(rt, ch)), width=290, height=250)
 
 
 def _point(rt: Indicator, ch: Indicator) -> list[alt.Chart]:
@@ -249,7 +224,7 @@ def _point(rt: Indicator, ch: Indicator) -> list[alt.Chart]:
         "yl": ch.value if ch.low is None else ch.low,
         "yh": ch.value if ch.high is None else ch.high,
     }
-    base = alt.Chart(_data([value]))
+    base = alt.Chart(data([value]))
     wide = base.mark_rule(color=ink("student"), strokeWidth=3, opacity=0.6)
     tall = base.mark_rule(color=ink("student"), strokeWidth=3, opacity=0.6)
     dot = base.mark_point(filled=True, size=110, color=ink("student"), opacity=1)
@@ -262,54 +237,3 @@ def _point(rt: Indicator, ch: Indicator) -> list[alt.Chart]:
         tall.encode(x="x:Q", y="yl:Q", y2="yh:Q"),
         dot.encode(x="x:Q", y="y:Q", tooltip=tip),
     ]
-
-
-def _data(rows: Sequence[Mapping[str, object]]) -> alt.Data:
-    """Rows written into the spec itself."""
-    return alt.Data(values=list(rows))  # type: ignore[no-untyped-call]
-
-
-def _spec(chart: alt.LayerChart | alt.FacetChart, *, width: int, height: int) -> Spec:
-    """The finished spec with the page's typography; keys sorted, no schema address."""
-    finished = chart.properties(width=width, height=height).configure(
-        background="transparent",
-        font="sans-serif",
-        view=alt.ViewConfig(stroke=None),
-        axis=alt.AxisConfig(
-            labelColor=ink("ink"),
-            titleColor=ink("muted"),
-            gridColor=ink("rule"),
-            domainColor=ink("muted"),
-            tickColor=ink("muted"),
-            labelFontSize=12,
-            titleFontSize=12,
-            titleFontWeight="normal",
-            labelLimit=190,
-        ),
-        legend=alt.LegendConfig(labelColor=ink("ink"), labelFontSize=12, labelLimit=300),
-        text=alt.MarkConfig(color=ink("ink")),
-    )
-    spec: Spec = finished.to_dict(context={"pre_transform": False})
-    spec.pop("$schema", None)
-    return spec
-
-
-def resolved(spec: Spec, colours: dict[str, str] | None = None) -> Spec:
-    """The spec with real colours instead of CSS variables, for drawings outside the page."""
-    text = json.dumps(spec, ensure_ascii=False)
-    for name, colour in (colours or INK).items():
-        text = text.replace(f"var(--{name})", colour)
-    result: Spec = json.loads(text)
-    return result
-
-
-def svg(spec: Spec) -> str:
-    """The static drawing. Text stays text: the reader's fonts show it.
-
-    Vega's roles and labels on every mark are left out: hundreds of them say less to a screen
-    reader than the chart's text alternative does, which stands beside it.
-    """
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(spec, allowed_base_urls=[])
-    return re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawn)

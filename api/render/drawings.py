@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from api.render import charts, figures
-from api.render.charts import ShareRow, Spec
+from api.render.chart_style import Spec, svg
+from api.render.charts import ShareRow
 from api.render.texts import Texts
 from observer.indicators.st import curve
 from observer.observation import Observation
@@ -49,7 +50,7 @@ def all_drawings(observation: Observation, duration: Seconds, text: Texts) -> tu
 
 
 def _drawing(name: str, title: str, words: str, spec: Spec, *, stretches: bool) -> Drawing:
-    return Drawing(name, title, words, spec, Markup(charts.svg(spec)), stretches)
+    return Drawing(name, title, words, spec, Markup(svg(spec)), stretches)
 
 
 def _shares(observation: Observation, text: Texts) -> Drawing | None:

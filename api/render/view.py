@@ -1,24 +1,16 @@
 """What the page shows, section by section, as plain values for the templates."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from api.render import drawings, figures, timeline
+from api.render import drawings, figures, sections, timeline
 from api.render.drawings import Drawing
 from api.render.evidence import Evidence, Proof
 from api.render.texts import Texts, clock
-from observer.claims import LONG_WAIT
-from observer.discourse import Exchange, Wait
 from observer.observation import Observation
 from observer.report import Claim, claims
-from observer.structure.waits import EXCLUSIONS
-from observer.taxonomies import QUESTION_DEMAND, QUESTION_FORM, TAXONOMIES
 from observer.timeline import Role, Seconds
-
-UNSURE = 0.6
-"""Labels less probable than this are marked as unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,71 +34,6 @@ class KeyFigure:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitRow:
-    """One wait of the list."""
-
-    proof: Proof
-    seconds: str
-    long: bool
-    words: str
-    ended_by: str
-    excluded: str
-
-
-@dataclass(frozen=True, slots=True)
-class WaitList:
-    """All waits of one kind with their summary."""
-
-    kind: int
-    summary: str
-    rows: tuple[WaitRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionRow:
-    """One question with its labels."""
-
-    proof: Proof
-    text: str
-    tags: tuple[str, ...]
-    unsure: bool
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionGroup:
-    """Questions of one kind."""
-
-    name: str
-    definition: str
-    rows: tuple[QuestionRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExchangeRow:
-    """One exchange as a chain of sentences."""
-
-    proof: Proof
-    kind: str
-    rounds: int
-    lines: tuple[tuple[str, str, Proof], ...]
-    """(role key, text, proof) of each sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One sentence of the transcript."""
-
-    id: str
-    start: Seconds | None
-    end: Seconds | None
-    when: str
-    role: str
-    text: str
-    tag: str
-    new_turn: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """Everything a page shows."""
 
@@ -121,11 +48,11 @@ class Page:
     score_words: str
     minutes: tuple[timeline.Minute, ...]
     drawings: tuple[Drawing, ...]
-    waits: tuple[WaitList, ...]
-    questions: tuple[QuestionGroup, ...]
-    exchanges: tuple[ExchangeRow, ...]
+    waits: tuple[sections.WaitList, ...]
+    questions: tuple[sections.QuestionGroup, ...]
+    exchanges: tuple[sections.ExchangeRow, ...]
     exchange_words: str
-    lines: tuple[Line, ...]
+    lines: tuple[sections.Line, ...]
     indicators: tuple[figures.Row, ...]
 
     def drawing(self, name: str) -> Drawing | None:
@@ -154,11 +81,11 @@ def page(observation: Observation, text: Texts) -> Page:
         score_words=drawings.score_words(observation, duration, text),
         minutes=tuple(timeline.minutes(spans, duration, marks, waits)) if spans else (),
         drawings=drawings.all_drawings(observation, duration, text),
-        waits=tuple(_wait_list(waits, kind, evidence, text) for kind in (1, 2)),
-        questions=_questions(observation, evidence, text),
-        exchanges=tuple(_exchange(x, evidence, text) for x in observation.exchanges),
-        exchange_words=_exchange_words(observation.exchanges, text),
-        lines=_lines(observation, text),
+        waits=tuple(sections.wait_list(waits, kind, evidence, text) for kind in (1, 2)),
+        questions=sections.questions(observation, evidence, text),
+        exchanges=tuple(sections.exchange(x, evidence, text) for x in observation.exchanges),
+        exchange_words=sections.exchange_words(observation.exchanges, text),
+        lines=sections.lines(observation, text),
         indicators=tuple(figures.rows(observation, evidence, text)),
     )
 
@@ -231,119 +158,3 @@ def _key_figures(observation: Observation, text: Texts) -> tuple[KeyFigure, ...]
         shown = figures.formatted(name, figure.value, text)
         found.append(KeyFigure(text(f"figure.{name}"), shown, note))
     return tuple(found)
-
-
-def _wait_list(waits: Sequence[Wait], kind: int, evidence: Evidence, text: Texts) -> WaitList:
-    mine = [w for w in waits if w.kind == kind]
-    counted = sorted(w.duration for w in mine if w.excluded is None)
-    if counted:
-        middle = len(counted) // 2
-        median = (counted[middle] + counted[~middle]) / 2
-        share = sum(d >= LONG_WAIT for d in counted) / len(counted)
-        summary = text(
-            "waits.summary",
-            n=len(counted),
-            median=text("seconds", value=f"{median:.1f}"),
-            share=text.percent(share),
-        ) + text("waits.summary.out", out=len(mine) - len(counted))
-    else:
-        summary = text("waits.nothing", out=len(mine))
-    return WaitList(kind, summary, tuple(_wait_row(w, evidence, text) for w in mine))
-
-
-def _wait_row(wait: Wait, evidence: Evidence, text: Texts) -> WaitRow:
-    reason = EXCLUSIONS.get(wait.excluded or "")
-    return WaitRow(
-        evidence(wait.id),
-        f"{wait.duration:.1f}",
-        wait.duration >= LONG_WAIT,
-        evidence.said_before(wait),
-        text.known(f"role.{wait.ended_by}", wait.ended_by),
-        text.pick(zh=reason.zh, en=reason.en) if reason else wait.excluded or "",
-    )
-
-
-def _questions(
-    observation: Observation, evidence: Evidence, text: Texts
-) -> tuple[QuestionGroup, ...]:
-    """Real questions by demand, then those without a demand, tags and self-answered ones."""
-    form = observation.discourse.codes("question_form")
-    demand = observation.discourse.codes("question_demand")
-    groups = []
-    for code in QUESTION_DEMAND.codes:
-        ids = [u for u, c in demand.items() if c == code.code and form.get(u, "real") == "real"]
-        definition = text.pick(zh=code.definition_zh, en=code.definition_en)
-        name = text.pick(zh=code.zh, en=code.en)
-        groups.append((name, definition, ids))
-    bare = [u for u, c in form.items() if c == "real" and u not in demand]
-    groups.append((text("questions.undecided"), text("questions.undecided.why"), bare))
-    for key in ("tag", "self"):
-        code = QUESTION_FORM[key]
-        ids = [u for u, c in form.items() if c == key]
-        definition = text.pick(zh=code.definition_zh, en=code.definition_en)
-        groups.append((text.pick(zh=code.zh, en=code.en), definition, ids))
-    return tuple(
-        QuestionGroup(name, definition, tuple(_question(u, evidence, text) for u in ids))
-        for name, definition, ids in groups
-        if ids
-    )
-
-
-def _question(name: str, evidence: Evidence, text: Texts) -> QuestionRow:
-    labels = evidence.labels.get(name, {})
-    shown = [labels[t] for t in ("sihe", "openness") if t in labels]
-    codes = [TAXONOMIES[x.taxonomy][x.code] for x in shown]
-    deciding = [labels[t].probability for t in ("question_form", "question_demand") if t in labels]
-    return QuestionRow(
-        evidence(name),
-        evidence.utterances[name].text,
-        tuple(text.pick(zh=c.zh, en=c.en) for c in codes),
-        min(deciding, default=1.0) < UNSURE,
-    )
-
-
-def _exchange(exchange: Exchange, evidence: Evidence, text: Texts) -> ExchangeRow:
-    lines = []
-    for name in exchange.utterances:
-        utterance = evidence.utterances.get(name)
-        if utterance is not None:
-            role = utterance.role.value if utterance.role else "unknown"
-            lines.append((role, utterance.text, evidence(name)))
-    kind = text.known(f"exchange.{exchange.kind}", exchange.kind)
-    return ExchangeRow(evidence(exchange.id), kind, exchange.rounds, tuple(lines))
-
-
-def _exchange_words(exchanges: Sequence[Exchange], text: Texts) -> str:
-    if not exchanges:
-        return text("exchanges.nothing")
-    kinds = sorted({x.kind for x in exchanges})
-    parts = [
-        text(
-            "exchanges.count",
-            kind=text.known(f"exchange.{kind}", kind),
-            n=sum(x.kind == kind for x in exchanges),
-        )
-        for kind in kinds
-    ]
-    return text("exchanges.words", n=len(exchanges), kinds=text.list(parts))
-
-
-def _lines(observation: Observation, text: Texts) -> tuple[Line, ...]:
-    form = observation.discourse.codes("question_form")
-    names = {c.code: text.pick(zh=c.zh, en=c.en) for c in QUESTION_FORM.codes}
-    lines: list[Line] = []
-    for u in observation.transcript:
-        role = u.role.value if u.role else "unknown"
-        lines.append(
-            Line(
-                u.id,
-                u.start if u.span else None,
-                u.end if u.span else None,
-                clock(u.start) if u.span and u.start is not None else "",
-                role,
-                u.text,
-                names[form[u.id]] if form.get(u.id, "none") != "none" else "",
-                not lines or lines[-1].role != role,
-            )
-        )
-    return tuple(lines)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.render import charts, drawings
+from api.render import chart_style, drawings
 from api.render.texts import clock, texts
 from api.render.timeline import lanes, row_length, score
 from observer.errors import Language
@@ -104,6 +104,6 @@ def test_specs_hold_page_colours_until_they_are_resolved() -> None:
     lesson = mandarin_lesson(minutes=4)
     spec = drawings.all_drawings(lesson, 240, texts("en"))[0].spec
     assert "var(--teacher)" in json.dumps(spec)
-    printed = json.dumps(charts.resolved(spec))
+    printed = json.dumps(chart_style.resolved(spec))
     assert "var(" not in printed
-    assert charts.INK["teacher"] in printed
+    assert chart_style.INK["teacher"] in printed
