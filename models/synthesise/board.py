@@ -88,12 +88,22 @@ def _drawn(strokes: list[Stroke]) -> Image:
     ink = np.zeros((HEIGHT, WIDTH))
     for stroke in strokes:
         for a, b in pairwise(stroke):
-            ink = np.maximum(ink, np.clip(CHALK_WIDTH - _distance(x, y, a, b), 0.0, 1.0))
+            near = _around(a, b)
+            thick = np.clip(CHALK_WIDTH - _distance(x[near], y[near], a, b), 0.0, 1.0)
+            ink[near] = np.maximum(ink[near], thick)
     surface = np.asarray(BOARD) + 6.0 * (y / HEIGHT)[..., None]
     edge = np.minimum(np.minimum(x, WIDTH - 1 - x), np.minimum(y, HEIGHT - 1 - y))
     surface[edge < BORDER] = FRAME
     mixed = surface * (1 - ink[..., None]) + np.asarray(CHALK) * ink[..., None]
     return np.asarray(np.round(mixed), np.uint8)
+
+
+def _around(a: Point, b: Point) -> tuple[slice, slice]:
+    """The pixels (rows, columns) that a line between two points can touch."""
+    (left, right), (top, bottom) = sorted((a[0], b[0])), sorted((a[1], b[1]))
+    return slice(max(0, int(top) - 3), int(bottom) + 4), slice(
+        max(0, int(left) - 3), int(right) + 4
+    )
 
 
 def _distance(

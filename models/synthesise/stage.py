@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.synthesise.script import Babble, Line, Part, Script
-from models.synthesise.voices import RATE, STEP, Wave, fitted, phrases, speak
+from models.synthesise.voices import RATE, STEP, Speech, Synthesisers, Wave, phrases
 
 TAIL_S = 1.5
 """Quiet after the last word."""
@@ -34,8 +34,10 @@ class Sounding:
 
     @property
     def phrases(self) -> list[tuple[float, float]]:
-        """Audible stretches in seconds of the lesson."""
-        return [((self.first + a) / RATE, (self.first + b) / RATE) for a, b in phrases(self.sound)]
+        """Audible stretches in seconds; the outer bounds are those of the utterance itself."""
+        inner = [edge for stretch in phrases(self.sound) for edge in stretch][1:-1]
+        edges = [(self.first + edge) / RATE for edge in (0, *inner, len(self.sound))]
+        return list(zip(edges[::2], edges[1::2], strict=True))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,8 +57,9 @@ class Staged:
         return [line for part in self.script.parts for line in part.lines]
 
 
-def stage(script: Script) -> Staged:
-    """Speak every line and lay it on the clock."""
+def stage(script: Script, speech: Speech | None = None) -> Staged:
+    """Speak every line and lay it on the clock; the voices are this machine's synthesisers."""
+    speech = speech or Synthesisers()
     rng = np.random.default_rng(script.seed)
     soundings: list[Sounding] = []
     starts: list[tuple[str, float]] = []
@@ -66,11 +69,11 @@ def stage(script: Script) -> Staged:
             first = clock + round(line.gap * 1000) * STEP
             if number == 0:
                 starts.append((part.activity, first / RATE))
-            soundings += _said(script, line, index, first, rng)
+            soundings += _said(speech, script, line, index, first, rng)
             clock = max(clock, *(s.end for s in soundings if s.line == index))
             index += 1
         if part.babble:
-            soundings += _babbled(script, part.babble, clock, rng)
+            soundings += _babbled(speech, script, part.babble, clock, rng)
             clock = max(s.end for s in soundings)
     samples = clock + round(TAIL_S * RATE)
     ends = [start for _, start in starts[1:]] + [samples / RATE]
@@ -98,24 +101,26 @@ def opening(staged: Staged, lines: int) -> Staged:
 
 
 def _said(
-    script: Script, line: Line, index: int, first: int, rng: np.random.Generator
+    speech: Speech, script: Script, line: Line, index: int, first: int, rng: np.random.Generator
 ) -> list[Sounding]:
     """One voice, or all students nearly together and equally long."""
     if line.by is not None:
-        sound = speak(script.voices[line.by], line.say, script.sounds)
+        sound = speech.speak(script.voices[line.by], line.say, script.sounds)
         return [Sounding(line.by, "speech", line.say, first, sound, index)]
-    sounds = [speak(script.voices[name], line.say, script.sounds) for name in script.students]
+    sounds = [
+        speech.speak(script.voices[name], line.say, script.sounds) for name in script.students
+    ]
     seconds = float(np.median([len(sound) for sound in sounds])) / RATE
     delays = rng.integers(0, SCATTER_MS, len(sounds)) * STEP
     delays -= delays.min()
     return [
-        Sounding(name, "choral", line.say, first + int(delay), fitted(sound, seconds), index)
+        Sounding(name, "choral", line.say, first + int(delay), speech.fitted(sound, seconds), index)
         for name, sound, delay in zip(script.students, sounds, delays, strict=True)
     ]
 
 
 def _babbled(
-    script: Script, babble: Babble, clock: int, rng: np.random.Generator
+    speech: Speech, script: Script, babble: Babble, clock: int, rng: np.random.Generator
 ) -> list[Sounding]:
     """All students at once, each on its own way through the lines, until the time is up."""
     begin = clock + round(babble.after * 1000) * STEP
@@ -126,7 +131,7 @@ def _babbled(
         now = begin + (int(rng.integers(0, 500)) * STEP if seat else 0)
         while True:
             text = babble.lines[turn % len(babble.lines)]
-            sound = speak(script.voices[name], text, script.sounds)
+            sound = speech.speak(script.voices[name], text, script.sounds)
             if now + len(sound) > end:
                 break
             soundings.append(Sounding(name, "groupwork", text, now, sound, None))

@@ -5,6 +5,7 @@ import tempfile
 import wave
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,30 @@ PAUSE_S = 0.25
 """A shorter pause belongs to the phrase around it."""
 
 Wave = npt.NDArray[np.float64]
+
+
+class Speech(Protocol):
+    """Something that speaks; tests have one that hums."""
+
+    def speak(self, voice: Voice, text: str, sounds: Sequence[tuple[str, str]]) -> Wave:
+        """One utterance, cut to its audible part, RMS 1 while audible."""
+        ...
+
+    def fitted(self, sound: Wave, seconds: float) -> Wave:
+        """The same utterance, about `seconds` long."""
+        ...
+
+
+class Synthesisers:
+    """The speech synthesisers on this machine: espeak-ng, flite, and sox for pitch and tempo."""
+
+    def speak(self, voice: Voice, text: str, sounds: Sequence[tuple[str, str]] = ()) -> Wave:
+        """See `speak`."""
+        return speak(voice, text, sounds)
+
+    def fitted(self, sound: Wave, seconds: float) -> Wave:
+        """See `fitted`."""
+        return fitted(sound, seconds)
 
 
 def speak(voice: Voice, text: str, sounds: Sequence[tuple[str, str]] = ()) -> Wave:
