@@ -11,16 +11,23 @@ of -2 log likelihood, so that a role timeline and times from the file can be add
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from observer.gale_church import (
+    ATOM,
+    MAX_ATOMS,
+    AlignmentCosts,
+    Array,
+    Atoms,
+    Items,
+    Run,
+    cheapest_path,
+)
 from observer.timeline import Role, RoleSpan, Seconds, Span, difference, of_role
 from observer.transcript import Transcript, Utterance
-
-Array = npt.NDArray[np.float64]
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ɏ]+|\d+")
@@ -35,46 +42,7 @@ def speaking_time(text: str) -> Seconds:
     return 0.3 + 0.25 * len(_HAN.findall(text)) + 0.4 * len(_LATIN_WORD.findall(text))
 
 
-@dataclass(frozen=True, slots=True)
-class AlignmentCosts:
-    """The settings of the dynamic programme; costs in units of -2 log likelihood."""
-
-    sigma: float = 0.4
-    """Standard deviation of the log of (seconds heard / seconds expected)."""
-    short: Seconds = 0.25
-    """Added to both lengths: below it the ratio says little."""
-    gap: float = 0.6
-    """Cost of a second of silence inside an utterance."""
-    gap_once: float = 0.3
-    """Cost of any silence inside an utterance, besides its seconds."""
-    gap_limit: float = 8.0
-    """Largest cost of one silence."""
-    inside: float = 6.0
-    """Cost of a beginning inside running speech of one role."""
-    role_change: float = 0.5
-    """Cost of a beginning where the role changes without a silence."""
-    skip_segment: float = 2.0
-    skip_second: float = 1.0
-    """Cost of leaving a stretch of speech out, and of each of its seconds …"""
-    skip_limit: float = 8.0
-    """… at most this much a stretch."""
-    skip_utterance: float = 12.0
-    anchor: Seconds = 1.0
-    """Standard deviation of a start that the file gives."""
-    anchor_limit: float = 25.0
-    """Largest cost of a wrong anchor: a wrong clock must not tear the alignment."""
-
-
 DEFAULT_COSTS = AlignmentCosts()
-ATOM: Seconds = 0.5
-"""Longest atom, unless there would be more than MAX_ATOMS of them."""
-MAX_ATOMS = 6000
-MAX_RUN = 90
-"""Most atoms of one utterance."""
-MAX_CELLS = 32_000_000
-"""Bound on the table of back pointers (one byte each): beyond it, a band is searched."""
-
-_SKIP_ATOM, _SKIP_UTTERANCE = 0, -1
 
 
 def align(
@@ -91,88 +59,72 @@ def align(
     speech or without utterances the transcript comes back as it is.
     """
     wanted = [u for u in transcript if u.span is None or u.approximate]
-    segments = _Segments.of(speech, timeline or (), {u.role for u in transcript}, costs)
-    if not wanted or not len(segments.start):
+    atoms = _atoms(speech, timeline or (), {u.role for u in transcript}, costs)
+    if not wanted or not len(atoms.start):
         return transcript
-    items = _Items.of(transcript.utterances)
-    pace = float(segments.length.sum() / items.length.sum())
-    runs = _path(items, segments, min(2.0, max(0.4, pace)), costs)
-    runs = _path(items, segments, _pace(runs, items, segments, pace), costs)
-    return transcript.with_utterances(_placed(transcript.utterances, runs, items, segments))
+    items = _items(transcript.utterances)
+    pace = float(atoms.length.sum() / items.length.sum())
+    runs = cheapest_path(items, atoms, min(2.0, max(0.4, pace)), costs)
+    runs = cheapest_path(items, atoms, _pace(runs, items, atoms, pace), costs)
+    return transcript.with_utterances(_placed(transcript.utterances, runs, items, atoms))
 
 
-@dataclass(frozen=True, slots=True)
-class _Items:
-    """Utterances as arrays of shape (n,)."""
+LONGEST_PART: Seconds = 20.0
+"""Longer utterances (expected seconds) are aligned in equal parts: a run of atoms is bounded."""
 
-    length: Array
-    """Expected seconds."""
-    side: npt.NDArray[np.int64]
-    """0 teacher, 1 students, 2 unknown."""
-    anchor: Array
-    """Start that the file gives, NaN where it gives none."""
-
-    @classmethod
-    def of(cls, utterances: Sequence[Utterance]) -> "_Items":
-        sides = {Role.TEACHER: 0, Role.STUDENT: 1, Role.CHORAL: 1, Role.GROUP: 1}
-        return cls(
-            np.array([speaking_time(u.text) for u in utterances]),
-            np.array([2 if u.role is None else sides.get(u.role, 2) for u in utterances]),
-            np.array([np.nan if u.start is None else u.start for u in utterances]),
-        )
+_SIDES = {Role.TEACHER: 0, Role.STUDENT: 1, Role.CHORAL: 1, Role.GROUP: 1}
 
 
-@dataclass(frozen=True, slots=True)
-class _Segments:
-    """Atoms of speech as arrays of shape (m,)."""
-
-    start: Array
-    end: Array
-    teacher: Array
-    """Probability that the teacher speaks; .5 without a timeline."""
-    opening: Array
-    """Cost of an utterance that begins here."""
-    skip: Array
-    """Cost of leaving the atom out."""
-
-    @property
-    def length(self) -> Array:
-        return self.end - self.start
-
-    @classmethod
-    def of(
-        cls,
-        speech: Sequence[Span],
-        timeline: Sequence[RoleSpan],
-        roles: set[Role | None],
-        costs: AlignmentCosts,
-    ) -> "_Segments":
-        talk = [t for t in timeline if t.role in (Role.TEACHER, Role.STUDENT, Role.CHORAL)]
-        left_out = of_role(timeline, *({Role.GROUP, Role.MEDIA} - roles))
-        heard = difference(speech, difference(left_out, (t.span for t in talk)))
-        stretches = _cut(heard, sorted({x for t in talk for x in (t.start, t.end)}))
-        longest = max(ATOM, sum(s.duration for s in stretches) / MAX_ATOMS)
-        atoms: list[Span] = []
-        opening: list[float] = []
-        skip: list[float] = []
-        for i, stretch in enumerate(stretches):
-            pieces = _atoms(stretch, longest)
-            joined = i > 0 and stretches[i - 1].end >= stretch.start
-            atoms += pieces
-            opening += [costs.role_change if joined else 0.0]
-            opening += [costs.inside] * (len(pieces) - 1)
-            whole = costs.skip_segment + costs.skip_second * stretch.duration
-            skip += [min(whole, costs.skip_limit) / len(pieces)] * len(pieces)
-        return cls(
-            np.array([p.start for p in atoms]),
-            np.array([p.end for p in atoms]),
-            _teacher_probability(atoms, talk),
-            np.array(opening),
-            np.array(skip),
-        )
+def _items(utterances: Sequence[Utterance]) -> Items:
+    rows: list[tuple[int, float, int, float]] = []
+    for position, utterance in enumerate(utterances):
+        expected = speaking_time(utterance.text)
+        parts = max(1, int(np.ceil(expected / LONGEST_PART)))
+        side = 2 if utterance.role is None else _SIDES.get(utterance.role, 2)
+        anchor = np.nan if utterance.start is None else utterance.start
+        rows.append((position, expected / parts, side, anchor))
+        rows += [(position, expected / parts, side, np.nan)] * (parts - 1)
+    owner, length, sides, anchors = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return Items(
+        np.array(owner, dtype=np.int64),
+        np.array(length, dtype=np.float64),
+        np.array(sides, dtype=np.int64),
+        np.array(anchors, dtype=np.float64),
+    )
 
 
-def _atoms(span: Span, longest: Seconds) -> list[Span]:
+def _atoms(
+    speech: Sequence[Span],
+    timeline: Sequence[RoleSpan],
+    roles: set[Role | None],
+    costs: AlignmentCosts,
+) -> Atoms:
+    talk = [t for t in timeline if t.role in (Role.TEACHER, Role.STUDENT, Role.CHORAL)]
+    left_out = of_role(timeline, *({Role.GROUP, Role.MEDIA} - roles))
+    heard = difference(speech, difference(left_out, (t.span for t in talk)))
+    stretches = _cut(heard, sorted({x for t in talk for x in (t.start, t.end)}))
+    longest = max(ATOM, sum(s.duration for s in stretches) / MAX_ATOMS)
+    atoms: list[Span] = []
+    opening: list[float] = []
+    skip: list[float] = []
+    for i, stretch in enumerate(stretches):
+        pieces = _pieces(stretch, longest)
+        joined = i > 0 and stretches[i - 1].end >= stretch.start
+        atoms += pieces
+        opening += [costs.role_change if joined else 0.0]
+        opening += [costs.inside] * (len(pieces) - 1)
+        whole = costs.skip_segment + costs.skip_second * stretch.duration
+        skip += [min(whole, costs.skip_limit) / len(pieces)] * len(pieces)
+    return Atoms(
+        np.array([p.start for p in atoms]),
+        np.array([p.end for p in atoms]),
+        _teacher_probability(atoms, talk),
+        np.array(opening),
+        np.array(skip),
+    )
+
+
+def _pieces(span: Span, longest: Seconds) -> list[Span]:
     count = max(1, int(np.ceil(span.duration / longest - 1e-9)))
     edges = np.linspace(span.start, span.end, count + 1).tolist()
     return [Span(a, b) for a, b in pairwise(edges)]
@@ -218,131 +170,10 @@ def _teacher_probability(pieces: Sequence[Span], talk: Sequence[RoleSpan]) -> Ar
     return clipped
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Utterance `item` laid over the atoms `begin..stop` (exclusive)."""
-
-    item: int
-    begin: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class _RunCosts:
-    """What does not depend on the utterance; element r-1 has shape (m + 1 - r,) and stands for
-    the runs of r atoms, by their first atom."""
-
-    log_length: list[Array]
-    """Logarithm of the seconds of speech plus AlignmentCosts.short."""
-    side: list[list[Array]]
-    """Silences inside, the opening, and the role: for teacher, students, unknown."""
-
-
-def _run_costs(segments: _Segments, costs: AlignmentCosts) -> _RunCosts:
-    m = len(segments.start)
-    spoken = np.concatenate([[0.0], np.cumsum(segments.length)])
-    gaps = np.maximum(0.0, segments.start[1:] - segments.end[:-1])
-    gap_cost = np.where(
-        gaps > 1e-6, np.minimum(costs.gap_once + costs.gap * gaps, costs.gap_limit), 0
-    )
-    silent = np.concatenate([[0.0], np.cumsum(gap_cost)])
-    tables = []
-    for probability in (segments.teacher, 1 - segments.teacher):
-        weighted = -2 * np.log(probability) * segments.length
-        tables.append(np.concatenate([[0.0], np.cumsum(weighted)]))
-    found = _RunCosts([], [])
-    for run in range(1, min(MAX_RUN, m) + 1):
-        length = spoken[run:] - spoken[:-run]
-        inside = silent[run - 1 :] - silent[: m - run + 1] + segments.opening[: m - run + 1]
-        by_side = [inside + (t[run:] - t[:-run]) / np.maximum(length, 1e-9) for t in tables]
-        found.log_length.append(np.log(length + costs.short))
-        found.side.append([*by_side, inside - 2 * np.log(0.5)])
-    return found
-
-
-def _path(items: _Items, segments: _Segments, pace: float, costs: AlignmentCosts) -> list[_Run]:
-    """The cheapest path; rows are utterances, columns atoms, both counted as consumed."""
-    n, m = len(items.length), len(segments.start)
-    table = _run_costs(segments, costs)
-    skipped = np.concatenate([[0.0], np.cumsum(segments.skip)])
-    width = min(m + 1, max(400, MAX_CELLS // (n + 1)))
-    lows = _band(items, segments, width)
-    moves = np.zeros((n + 1, width), dtype=np.int8)
-    reached = skipped.copy()
-    for i in range(1, n + 1):
-        best, move = _row(i - 1, reached, items, segments, table, pace, costs)
-        low = lows[i]
-        best[:low] = np.inf
-        best[low + width :] = np.inf
-        reached = np.minimum.accumulate(best - skipped) + skipped
-        move[reached < best - 1e-9] = _SKIP_ATOM
-        moves[i] = move[low : low + width]
-    return _traced(moves, lows, n, m)
-
-
-def _band(items: _Items, segments: _Segments, width: int) -> list[int]:
-    """First column of the band in every row: around equal shares of text and of speech."""
-    m = len(segments.start)
-    said = np.concatenate([[0.0], np.cumsum(items.length)]) / items.length.sum()
-    heard = np.cumsum(segments.length) / segments.length.sum()
-    centre = np.searchsorted(heard, said)
-    lows = np.clip(centre - width // 2, 0, m + 1 - width)
-    lows[-1] = m + 1 - width
-    return [int(x) for x in lows]
-
-
-def _row(
-    item: int,
-    previous: Array,
-    items: _Items,
-    segments: _Segments,
-    table: _RunCosts,
-    pace: float,
-    costs: AlignmentCosts,
-) -> tuple[Array, npt.NDArray[np.int8]]:
-    """Costs of having consumed one utterance more, by atoms consumed, and the last move."""
-    best = previous + costs.skip_utterance
-    move = np.full(len(best), _SKIP_UTTERANCE, dtype=np.int8)
-    expected = pace * float(items.length[item])
-    wanted = float(np.log(expected + costs.short))
-    side = int(items.side[item])
-    before = previous[:-1] + _anchor_cost(items.anchor[item], segments.start, costs)
-    longest = min(len(table.log_length), 8 + int(6 * expected / ATOM))
-    for run in range(1, longest + 1):
-        ratio = (table.log_length[run - 1] - wanted) / costs.sigma
-        cost = before[: len(ratio)] + ratio * ratio + table.side[run - 1][side]
-        better = cost < best[run:]
-        np.copyto(best[run:], cost, where=better)
-        move[run:][better] = run
-    return best, move
-
-
-def _anchor_cost(anchor: float, start: Array, costs: AlignmentCosts) -> Array | float:
-    if np.isnan(anchor):
-        return 0.0
-    distance: Array = np.minimum(((start - anchor) / costs.anchor) ** 2, costs.anchor_limit)
-    return distance
-
-
-def _traced(moves: npt.NDArray[np.int8], lows: Sequence[int], n: int, m: int) -> list[_Run]:
-    runs: list[_Run] = []
-    i, j = n, m
-    while i > 0:
-        move = int(moves[i, j - lows[i]])
-        if move == _SKIP_ATOM:
-            j -= 1
-        elif move == _SKIP_UTTERANCE:
-            i -= 1
-        else:
-            runs.append(_Run(i - 1, j - move, j))
-            i, j = i - 1, j - move
-    return runs[::-1]
-
-
-def _pace(runs: Sequence[_Run], items: _Items, segments: _Segments, default: float) -> float:
+def _pace(runs: Sequence[Run], items: Items, atoms: Atoms, default: float) -> float:
     """Median of seconds heard per second expected, over utterances of a second and more."""
     ratios = [
-        float(segments.length[r.begin : r.stop].sum() / items.length[r.item])
+        float(atoms.length[r.begin : r.stop].sum() / items.length[r.item])
         for r in runs
         if items.length[r.item] > 1.0
     ]
@@ -350,11 +181,14 @@ def _pace(runs: Sequence[_Run], items: _Items, segments: _Segments, default: flo
 
 
 def _placed(
-    utterances: Sequence[Utterance], runs: Sequence[_Run], items: _Items, segments: _Segments
+    utterances: Sequence[Utterance], runs: Sequence[Run], items: Items, atoms: Atoms
 ) -> list[Utterance]:
-    spans = {
-        r.item: Span(float(segments.start[r.begin]), float(segments.end[r.stop - 1])) for r in runs
-    }
+    spans: dict[int, Span] = {}
+    for run in runs:
+        owner = int(items.owner[run.item])
+        heard = Span(float(atoms.start[run.begin]), float(atoms.end[run.stop - 1]))
+        first = spans.get(owner, heard)
+        spans[owner] = Span(min(first.start, heard.start), max(first.end, heard.end))
     placed: list[Utterance] = []
     edge = 0.0
     for i, utterance in enumerate(utterances):
@@ -362,7 +196,7 @@ def _placed(
             placed.append(utterance)
             edge = max(edge, utterance.span.end)
             continue
-        span = spans.get(i) or _between(edge, i, spans, float(items.length[i]))
+        span = spans.get(i) or _between(edge, i, spans, speaking_time(utterance.text))
         placed.append(
             replace(utterance, start=round(span.start, 3), end=round(span.end, 3), approximate=True)
         )

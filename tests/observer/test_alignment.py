@@ -59,6 +59,13 @@ def test_two_utterances_in_one_stretch_divide_it() -> None:
     assert one.end == two.start == pytest.approx(4.0, abs=0.5)
 
 
+def test_a_monologue_of_minutes_is_one_utterance() -> None:
+    """600 characters over 150 s with a breath of .5 s after every 4.5 s, between two remarks."""
+    breaths = [Span(10 + 5 * i, 14.5 + 5 * i) for i in range(30)]
+    found = align(said(16, 600, 16), [Span(0, 4), *breaths, Span(162, 166)])
+    assert [(u.start, u.end) for u in found] == [(0, 4), (10, 159.5), (162, 166)]
+
+
 def test_roles_decide_where_lengths_cannot() -> None:
     """Three equal segments, two utterances: the student's is the last one, not the middle.
 
@@ -165,9 +172,9 @@ def test_the_same_input_gives_the_same_times() -> None:
 
 def test_the_band_is_used_for_long_lessons(monkeypatch) -> None:
     """With room for a tenth of the table the result stays the same where the text is even."""
-    import observer.alignment as alignment
+    import observer.gale_church as gale_church
 
     transcript, speech, _ = lesson(6, 150, 0.1)
     whole = align(transcript, speech)
-    monkeypatch.setattr(alignment, "MAX_CELLS", 1)
+    monkeypatch.setattr(gale_church, "MAX_CELLS", 1)
     assert align(transcript, speech) == whole
