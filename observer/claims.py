@@ -134,7 +134,10 @@ def _kinds(facts: _Facts) -> tuple[str, list[str], list[str]]:
     """(the kinds in words, ids of questions that ask for thinking, ids of recall and thinking)."""
     form = facts.observation.discourse.codes("question_form")
     demand = facts.observation.discourse.codes("question_demand")
-    real = [u for u, code in demand.items() if form.get(u, "real") == "real"]
+    roles = {u.id: u.role for u in facts.observation.transcript}
+    real = [
+        u for u in demand if form.get(u, "real") == "real" and roles.get(u) in (Role.TEACHER, None)
+    ]
     counts = {c.code: sum(demand[u] == c.code for u in real) for c in QUESTION_DEMAND.codes}
     words = [
         facts.say("kind", name=c.zh if facts.language == "zh" else c.en, count=counts[c.code])

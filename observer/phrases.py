@@ -76,7 +76,7 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
         "in {chained} of them the talk went on from a student’s answer.",
     },
     "exchanges_plain": {
-        "zh": "听到 {n} 段问答，都是一问一答一回应。",
+        "zh": "听到 {n} 段问答，都只有一轮。",
         "en": "{n} question-and-answer exchanges were found, each of a single round.",
     },
     "exchanges_ask": {

@@ -144,7 +144,12 @@ def _waits(observation: Observation, text: Texts) -> Drawing | None:
 def _kinds(observation: Observation, taxonomy: Taxonomy, text: Texts) -> Drawing | None:
     form = observation.discourse.codes("question_form")
     codes = observation.discourse.codes(taxonomy.name)
-    real = [c for u, c in codes.items() if form.get(u, "real") == "real"]
+    roles = {u.id: u.role for u in observation.transcript}
+    real = [
+        c
+        for u, c in codes.items()
+        if form.get(u, "real") == "real" and roles.get(u) in (Role.TEACHER, None)
+    ]
     if not real:
         return None
     counts = [(c.code, real.count(c.code)) for c in taxonomy.codes]

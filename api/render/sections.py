@@ -10,7 +10,7 @@ from observer.discourse import Exchange, Wait
 from observer.observation import Observation
 from observer.structure.waits import EXCLUSIONS
 from observer.taxonomies import QUESTION_DEMAND, QUESTION_FORM, TAXONOMIES
-from observer.timeline import Seconds
+from observer.timeline import Role, Seconds
 
 UNSURE = 0.6
 """Labels less probable than this are marked as unsure."""
@@ -114,9 +114,13 @@ def _wait_row(wait: Wait, evidence: Evidence, text: Texts) -> WaitRow:
 def questions(
     observation: Observation, evidence: Evidence, text: Texts
 ) -> tuple[QuestionGroup, ...]:
-    """Real questions by demand, then those without a demand, tags and self-answered ones."""
-    form = observation.discourse.codes("question_form")
+    """The teacher's real questions by demand, then those without one, tags, self-answered ones;
+    at last what students asked."""
+    roles = {u.id: u.role for u in observation.transcript}
+    every = observation.discourse.codes("question_form")
+    form = {u: c for u, c in every.items() if roles.get(u) in (Role.TEACHER, None)}
     demand = observation.discourse.codes("question_demand")
+    demand = {u: c for u, c in demand.items() if roles.get(u) in (Role.TEACHER, None)}
     groups = []
     for code in QUESTION_DEMAND.codes:
         ids = [u for u, c in demand.items() if c == code.code and form.get(u, "real") == "real"]
@@ -130,6 +134,8 @@ def questions(
         ids = [u for u, c in form.items() if c == key]
         definition = text.pick(zh=code.definition_zh, en=code.definition_en)
         groups.append((text.pick(zh=code.zh, en=code.en), definition, ids))
+    theirs = [u for u, c in every.items() if c == "real" and u not in form]
+    groups.append((text("questions.students"), text("questions.students.why"), theirs))
     return tuple(
         QuestionGroup(name, definition, tuple(_question(u, evidence, text) for u in ids))
         for name, definition, ids in groups

@@ -100,7 +100,7 @@ def lesson_length(observation: Observation) -> Seconds:
 
 
 def question_marks(observation: Observation) -> list[timeline.Mark]:
-    """Every question that has a time: real, tag and self-answered alike."""
+    """The teacher's questions that have a time: real, tag and self-answered alike."""
     form = observation.discourse.codes("question_form")
     demand = observation.discourse.codes("question_demand")
     return [
@@ -108,7 +108,10 @@ def question_marks(observation: Observation) -> list[timeline.Mark]:
             u.id, u.start, u.end, u.text, demand.get(u.id) in ("reason", "create", "judge")
         )
         for u in observation.transcript
-        if form.get(u.id, "none") != "none" and u.start is not None and u.end is not None
+        if form.get(u.id, "none") != "none"
+        and u.role in (Role.TEACHER, None)
+        and u.start is not None
+        and u.end is not None
     ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from observer.discourse import Label
 from observer.discretion import gives_verdict, names_person
 from observer.errors import InvalidReport
 from observer.observation import Observation
@@ -212,3 +213,14 @@ def test_nothing_measured_nothing_said(lesson: Observation) -> None:
 
 def test_claims_are_the_same_every_time(lesson: Observation) -> None:
     assert claims(lesson, "zh") == claims(lesson, "zh")
+
+
+def test_what_students_ask_is_not_counted_as_the_teachers(lesson: Observation) -> None:
+    """A student's question with a kind label must not raise the counts in the sentence."""
+    student = next(u for u in lesson.transcript if u.role is Role.STUDENT)
+    asked = (
+        Label(student.id, "question_form", "real", 0.9, "rules 1"),
+        Label(student.id, "question_demand", "reason", 0.9, "rules 1"),
+    )
+    changed = replace(lesson, labels=(*lesson.labels, *asked))
+    assert claims(changed, "zh") == claims(lesson, "zh")
