@@ -120,9 +120,10 @@ def _split(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
     return Voice(centroid, threshold, TEMPER * apart / max(float(within), 1e-4))
 
 
-_SLOPE = 40.0
-TEMPER = 0.5
-"""Share of the discriminant's slope that is believed, fitted on simulated lessons."""
+_SLOPE = 160.0
+TEMPER = 2.0
+"""Set by hand between 1 (overlapping windows count as one) and 6.4 (as independent); the
+calibration of what comes out was checked (docs/decisions/0003-roles.md), not fitted."""
 
 
 def otsu(values: npt.NDArray[np.floating], bins: int = 128) -> float:
@@ -154,7 +155,7 @@ def smoothed(
     `weight` = hop / window: overlapping windows hear the same sound, so each counts for its
     share only.
     """
-    odds = np.clip(voice.slope * (similarity - voice.threshold), -60, 60) * weight * 4
+    odds = np.clip(voice.slope * (similarity - voice.threshold), -60, 60) * weight
     evidence = np.stack([1 / (1 + np.exp(odds)), 1 / (1 + np.exp(-odds))], axis=1)
     stay = np.where(np.diff(region) == 0, STAY, STAY_ACROSS)
     forward, backward = np.empty_like(evidence), np.ones_like(evidence)

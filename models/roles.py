@@ -24,7 +24,8 @@ class AcousticRoles:
     `bridge`: pauses of one role shorter than this belong to its talk (FIELD.md counts talk, not
     phonation); longer ones are silence. `longest_choral`: a crowd that sets in at once, is not
     longer than this and follows the teacher within `prompt` seconds is a choral answer; every
-    other crowd is group work. From sound alone that is a guess, and its probability says so.
+    other crowd is group work. From sound alone that is a guess; its probability is one too (0.9 or
+    0.7 times the crowd's score, by whether the onset fits), not calibrated.
     """
 
     name = "acoustic"
@@ -77,7 +78,8 @@ class AcousticRoles:
         choral = short and prompted and answered
         sure = 0.9 if choral == crowd.abrupt else 0.7
         role = Role.CHORAL if choral else Role.GROUP
-        return RoleSpan(crowd.start, min(crowd.end, audio.duration), role, sure * crowd.probability)
+        p = max(0.5, sure * crowd.probability)
+        return RoleSpan(crowd.start, min(crowd.end, audio.duration), role, p)
 
 
 def _one_voice(crowd: Span, taught: Sequence[Span], speech: Sequence[Span]) -> bool:

@@ -35,8 +35,9 @@ class SileroVad:
     `threshold` opens a stretch, `threshold` - 0.15 closes it (the library's hysteresis);
     `minimum_speech` and `minimum_silence` are seconds. `offset_bias` is how many seconds late
     the network lets go of a voice: on lessons whose phrases have measured ends the median
-    was 0.05-0.06 s in rooms and 0.09-0.10 s in dry sound (onsets: 0.00-0.03 s late), so it is
-    taken off every end; see docs/decisions/0003-roles.md.
+    was 0.05-0.06 s in two reverberant lessons and 0.09-0.18 s in dry ones (onsets: from 0.02 s
+    early to 0.03 s late), so the least of it is taken off every end; see
+    docs/decisions/0003-roles.md.
     """
 
     name = "silero"

@@ -119,7 +119,7 @@ def test_an_enrolled_teacher_is_found_though_a_student_talks_more() -> None:
 
 
 def test_one_odd_window_does_not_change_the_voice_but_a_run_does() -> None:
-    voice = Voice(np.zeros(256, np.float32), 0.7, 20.0)
+    voice = Voice(np.zeros(256, np.float32), 0.7, 80.0)
     steady = np.full(40, 0.9, np.float32)
     odd, changed = steady.copy(), steady.copy()
     odd[20], changed[20:32] = 0.6, 0.45
