@@ -177,8 +177,9 @@ def evaluate_roles_command(
     """Score teacher and student time and DER on labelled lessons. 评测师生话语时间与 DER。"""
     from api.evaluation import print_roles
 
-    with _told_in(_report_language(None, environment().language)):
-        print_roles(folder, as_json=as_json)
+    language = _report_language(None, environment().language)
+    with _told_in(language):
+        print_roles(folder, as_json=as_json, language=language)
 
 
 @app.command()
