@@ -15,10 +15,11 @@ import numpy as np
 
 from models.asr_windows import Window, windows
 from models.cleaning import Dropped, Note
-from models.sentences import punctuate, sentence_ends
+from models.sentences import punctuate
 from observer.engines import OnProgress, ignore_progress
 from observer.errors import EngineError
 from observer.media import Audio
+from observer.sentences import sentence_ends
 from observer.timeline import Seconds, Span
 from observer.transcript import Transcript, Utterance, Word, join_text
 

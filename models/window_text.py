@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from models.asr_windows import Window, trimmed
 from models.cleaning import Dropped, Note, Reason, doubt, loops
-from models.sentences import punctuate, sentence_ends
+from models.sentences import punctuate
 from models.whisper_decoding import Decoded
 from models.whisper_words import TimedWord
 from models.word_pieces import assemble
+from observer.sentences import sentence_ends
 from observer.timeline import Span
 from observer.transcript import Word, join_text
 
