@@ -75,7 +75,8 @@ def observe_all(choices: Choices) -> int:
         except ObserverError as error:
             failures.append((source, error))
             screen.print(
-                f"[red]✗[/red] {escape(label)}: {escape(error.text(choices.report_language))}"
+                f"[red]✗[/red] {escape(label)}: {escape(error.text(choices.report_language))}",
+                soft_wrap=True,
             )
         else:
             screen.print(
