@@ -1,5 +1,6 @@
 """Documents that can be false are tested: commands, help texts, file map, schema, links."""
 
+import ast
 import json
 import re
 import subprocess
@@ -115,9 +116,38 @@ def test_links_lead_somewhere(document: str) -> None:
         assert ((ROOT / document).parent / target).exists(), f"{document}: {target}"
 
 
+def file_map() -> str:
+    """One line a file, from the first sentence of each module's docstring."""
+    lines = [
+        "- `x` – makes the environment and runs everything; `./x help`",
+        "- `pyproject.toml` – dependencies and tool settings",
+        "- `constraints.txt` – the versions that were tested together",
+        "- `fixtures/` – synthetic lessons with exact truth; worked examples with hand arithmetic",
+        "- `tests/` – mirrors the packages",
+        "- `docs/` – command line, document and transcript formats, decisions",
+    ]
+    for package in ("observer", "models", "api", "benchmarks"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+            if path.name != "__init__.py":
+                first = text.split("\n\n")[0].replace("\n", " ").rstrip(".")
+                lines.append(f"- `{path.relative_to(ROOT)}` – {first}")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_file_map_is_what_the_modules_say() -> None:
+    """`python tests/test_docs.py` writes it anew."""
+    assert (ROOT / "README.md").read_text("utf-8").endswith(file_map())
+
+
 if __name__ == "__main__":
+    readme = (ROOT / "README.md").read_text("utf-8")
+    head = readme.partition("## File map\n")[0]
+    (ROOT / "README.md").write_text(f"{head}## File map\n\n{file_map()}", "utf-8")
     (ROOT / "docs" / "cli.md").write_text(cli_document(), "utf-8")
     (ROOT / "observer" / "observation.schema.json").write_text(
         json.dumps(json_schema(), ensure_ascii=False, indent=1) + "\n", "utf-8"
     )
-    sys.stdout.write("written: docs/cli.md, observer/observation.schema.json\n")
+    sys.stdout.write(
+        "written: file map of README.md, docs/cli.md, observer/observation.schema.json\n"
+    )
