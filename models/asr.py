@@ -34,8 +34,8 @@ def choose(language: str | None, folder: Path | None = None, *, device: str = "a
     if fitting:
         return _whisper(fitting, folder, gpu=_gpu(device))
     if code == "en" and find_spec("pocketsphinx") is not None:
-        return _pocketsphinx(folder)
-    return _nothing(code, folder)
+        return _pocketsphinx()
+    return _nothing(code)
 
 
 def _gpu(device: str) -> bool:
@@ -57,8 +57,8 @@ def _whisper(fitting: list[Checkpoint], folder: Path | None, *, gpu: bool) -> Ch
         en += f" {fitting[0].name} is more accurate but too slow without a GPU."
         zh += f"{fitting[0].name} 更准确，但没有 GPU 时太慢。"
     elif _rank(best.name) > _rank(_BEST_ON_CPU):
-        en += f" {_advice_en(folder)}"
-        zh += _advice_zh(folder)
+        en += f" {_advice_en()}"
+        zh += _advice_zh()
     return Choice("whisper", en, zh, settings)
 
 
@@ -75,17 +75,16 @@ def _rank(name: str) -> int:
     return BEST_FIRST.index(_official(name)) if _official(name) in BEST_FIRST else -1
 
 
-def _pocketsphinx(folder: Path | None) -> Choice:
+def _pocketsphinx() -> Choice:
     return Choice(
         "pocketsphinx",
         "pocketsphinx, the small English recogniser that needs no weights; its words are "
-        f"unreliable in real classrooms. {_advice_en(folder)}",
-        "使用 pocketsphinx（无需权重的小型英语识别器）；在真实课堂中其文字不可靠。"
-        + _advice_zh(folder),
+        f"unreliable in real classrooms. {_advice_en()}",
+        "使用 pocketsphinx（无需权重的小型英语识别器）；在真实课堂中其文字不可靠。" + _advice_zh(),
     )
 
 
-def _nothing(code: str | None, folder: Path | None) -> Choice:
+def _nothing(code: str | None) -> Choice:
     spoken_en = f"the language {code!r}" if code else "a recording whose language is not known"
     spoken_zh = f"语言“{code}”" if code else "语言未知的录音"
     hint_en = "" if code else " For English, --language en brings pocketsphinx in."
@@ -93,20 +92,18 @@ def _nothing(code: str | None, folder: Path | None) -> Choice:
     return Choice(
         "none",
         f"No recogniser on this machine can read {spoken_en}: talk is measured, words are not. "
-        f"{_advice_en(folder)} A transcript can be given with --transcript.{hint_en}",
-        f"本机没有可用于{spoken_zh}的识别器：只统计说话时间，不产生文字。{_advice_zh(folder)}"
+        f"{_advice_en()} A transcript can be given with --transcript.{hint_en}",
+        f"本机没有可用于{spoken_zh}的识别器：只统计说话时间，不产生文字。{_advice_zh()}"
         f"也可用 --transcript 提供转写文本。{hint_zh}",
     )
 
 
-def _advice_en(folder: Path | None) -> str:
+def _advice_en() -> str:
+    """Never names the folder itself: reasons go into observation.json, which travels."""
     size = GIGABYTES[_BEST_ON_CPU]
-    return (
-        f"Better: put Whisper's {_BEST_ON_CPU}.pt ({size} GB) into {folder or '$OBSERVER_MODELS'}."
-    )
+    return f"Better: put Whisper's {_BEST_ON_CPU}.pt ({size} GB) into $OBSERVER_MODELS."
 
 
-def _advice_zh(folder: Path | None) -> str:
+def _advice_zh() -> str:
     size = GIGABYTES[_BEST_ON_CPU]
-    place = folder or "$OBSERVER_MODELS"
-    return f"更好的做法：把 Whisper 的 {_BEST_ON_CPU}.pt（{size} GB）放进 {place}。"
+    return f"更好的做法：把 Whisper 的 {_BEST_ON_CPU}.pt（{size} GB）放进 $OBSERVER_MODELS。"

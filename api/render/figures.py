@@ -23,6 +23,8 @@ class Row:
     interval: str | None
     n: int
     method: str
+    """In the words of the page's language."""
+    formula: str
     missing: str | None
     proofs: tuple[Proof, ...]
     more: int
@@ -64,6 +66,7 @@ def _row(figure: Indicator, evidence: Evidence, text: Texts) -> Row:
         None if figure.value is None else formatted(figure.name, figure.value, text),
         interval(figure, text),
         figure.n,
+        text.pick(zh=CATALOGUE[figure.name].method_zh, en=CATALOGUE[figure.name].method_en),
         figure.method,
         None if figure.missing is None else text.pick(zh=figure.missing.zh, en=figure.missing.en),
         tuple(evidence(e) for e in known[:SHOWN]),

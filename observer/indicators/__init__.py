@@ -35,7 +35,8 @@ class Indicator:
     value: float | None
     n: int
     method: str
-    """Formula and rule version, in plain words and symbols."""
+    """Formula in symbols, what it was reckoned with as ``key=value``, and the rule version; the
+    sentences that explain it are `CATALOGUE[name].method_zh` and `.method_en`."""
     low: float | None = None
     high: float | None = None
     evidence: tuple[str, ...] = ()

@@ -14,6 +14,8 @@ from observer.transcript import Utterance
 STUDENTS = (Role.STUDENT, Role.CHORAL, Role.GROUP)
 SHOWN = 20
 """At most so many spans stand as evidence beside a figure about time: the longest ones."""
+TRANSCRIPT_EDGES = 4.0
+"""How much rougher the times of a transcript are than those of voice activity."""
 
 NO_TIMES = Missing(
     "There are no times: this needs a recording, or a transcript with times.",
@@ -38,7 +40,7 @@ class Basis:
     """A lesson's material with its timeline; simulated alternatives come when first asked for.
 
     Without a recording the times are those of a transcript, through the timeline handed in or
-    straight from the utterances; `source` says so and every method that uses it names it.
+    straight from the utterances; `source` says so and every method that uses times names it.
     """
 
     def __init__(self, material: Material) -> None:
@@ -77,7 +79,7 @@ class Basis:
             self.duration,
             widening=self.material.widening,
             seed=self.material.seed,
-            edge_scale=4.0 if self.source == "transcript" else 1.0,
+            edge_scale=TRANSCRIPT_EDGES if self.source == "transcript" else 1.0,
         )
 
     @property
@@ -87,10 +89,8 @@ class Basis:
 
     @property
     def by(self) -> str:
-        """How the times came about, for the end of a method."""
-        if self.source == "transcript":
-            return "; times of the transcript's utterances, no recording"
-        return "; times of the voices in the recording"
+        """Where the times come from, for a method."""
+        return f"times={self.source}"
 
     def longest(self, *roles: Role) -> tuple[str, ...]:
         """Ids of the longest spans of `roles` in order of time, `SHOWN` at most."""

@@ -1,6 +1,7 @@
 """The catalogue: every indicator's name, meaning, unit and source in both languages.
 
-The words are data, in ``catalogue.toml`` beside this file.
+The words are data beside this file: ``catalogue.toml``, and ``methods.toml`` for what a family
+of indicators has in common.
 """
 
 import tomllib
@@ -21,6 +22,9 @@ class Entry:
     unit_zh: str
     """Unit beside the displayed number; may be empty."""
     unit_en: str
+    method_zh: str
+    """How it is reckoned, in plain words: what the symbols of `Indicator.method` mean."""
+    method_en: str
     source: str
     """Where the definition comes from."""
     decimals: int
@@ -49,7 +53,7 @@ _SOURCES: Final[dict[str, str]] = {
 }
 
 
-def _entry(row: dict[str, Any]) -> Entry:
+def _entry(row: dict[str, Any], methods: dict[str, Any]) -> Entry:
     unit_zh, unit_en, decimals = _UNITS[row["kind"]]
     unit_zh, unit_en = row.get("unit", (unit_zh, unit_en))
     return Entry(
@@ -59,15 +63,21 @@ def _entry(row: dict[str, Any]) -> Entry:
         about_en=row["about_en"],
         unit_zh=unit_zh,
         unit_en=unit_en,
+        method_zh=methods[row["method"]]["zh"],
+        method_en=methods[row["method"]]["en"],
         source=_SOURCES[row["source"]],
         decimals=row.get("decimals", decimals),
         percent=row["kind"] == "share",
     )
 
 
+def _toml(name: str) -> dict[str, Any]:
+    return tomllib.loads(files("observer.indicators").joinpath(name).read_text(encoding="utf-8"))
+
+
 def _read() -> dict[str, Entry]:
-    text = files("observer.indicators").joinpath("catalogue.toml").read_text(encoding="utf-8")
-    return {name: _entry(row) for name, row in tomllib.loads(text).items()}
+    methods = _toml("methods.toml")
+    return {name: _entry(row, methods) for name, row in _toml("catalogue.toml").items()}
 
 
 CATALOGUE: Final[dict[str, Entry]] = _read()

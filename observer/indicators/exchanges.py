@@ -9,7 +9,6 @@ from observer.reliability import median_interval, wilson
 RULES = "exchanges/1"
 KINDS = ("IRE", "IR", "IRIRE", "IDRE")
 _NO_EXCHANGES = Missing("No question was answered aloud.", "没有听到对提问的口头应答。")
-_HOW = "chains that open with a real, not managing teacher question and have an answer"
 
 
 def indicators(basis: Basis) -> list[Indicator]:
@@ -23,7 +22,7 @@ def indicators(basis: Basis) -> list[Indicator]:
 
 
 def _count(basis: Basis, name: str, kinds: tuple[str, ...], why: Missing | None) -> Indicator:
-    method = f"number of {_HOW}, {' or '.join(kinds)}; {RULES}"
+    method = f"#{{{', '.join(kinds)}}}; {RULES}"
     if why is not None:
         return absent(name, "count", method, why)
     ids = [x.id for x in basis.material.exchanges if x.kind in kinds]
@@ -31,13 +30,13 @@ def _count(basis: Basis, name: str, kinds: tuple[str, ...], why: Missing | None)
 
 
 def _rounds(basis: Basis, why: Missing | None) -> Indicator:
-    name, method = "exchange_rounds_median", f"median number of answers per exchange; {_HOW}"
+    name, method = "exchange_rounds_median", "median(rounds)"
     exchanges = basis.material.exchanges
     if why is not None or not exchanges:
         return absent(name, "rounds", f"{method}; {RULES}", why or _NO_EXCHANGES)
     rounds = [x.rounds for x in exchanges]
     low, high, coverage = median_interval(rounds)
-    method += f"; interval: order statistics ({100 * coverage:.1f} % coverage); {RULES}"
+    method += f"; ci{100 * coverage:.1f}=order statistics; {RULES}"
     ids = [x.id for x in exchanges]
     n = len(exchanges)
     return figure(name, "rounds", median(rounds), n, method, interval=(low, high), evidence=ids)
@@ -45,7 +44,7 @@ def _rounds(basis: Basis, why: Missing | None) -> Indicator:
 
 def _follow_up(basis: Basis, why: Missing | None) -> Indicator:
     name = "exchange_follow_up_share"
-    method = f"IRIRE / all exchanges; {_HOW}; interval: Wilson; {RULES}"
+    method = f"n(IRIRE) / n; ci95=Wilson; {RULES}"
     exchanges = basis.material.exchanges
     if why is not None or not exchanges:
         return absent(name, "share", method, why or _NO_EXCHANGES)

@@ -16,7 +16,7 @@ from observer.timeline import Role
 from observer.transcript import Utterance
 
 RULES = "questions/1"
-_INTERVAL = "interval: Poisson-binomial over label probabilities"
+_INTERVAL = "ci95=Poisson-binomial"
 _NO_LENGTH = Missing("The length of the lesson is not known.", "不知道这节课的长度。")
 _NO_QUESTIONS = Missing("No such question was found.", "没有找到这样的提问。")
 _UNREAD = Missing("This side of the questions was not read.", "这一方面还没有判读。")
@@ -82,10 +82,7 @@ class _Reading:
 
     def form(self, name: str, code: str) -> Indicator:
         """Number of the teacher's utterances of one form."""
-        how = (
-            f"number of teacher utterances whose question form is “{code}”; {_INTERVAL}; "
-            f"taxonomies {VERSION}, {RULES}"
-        )
+        how = f"#{{form = {code}}}; {_INTERVAL}; taxonomies/{VERSION}; {RULES}"
         if self.why is not None:
             return absent(name, "count", how, self.why)
         ids = [a.utterance.id for a in self.asked if a.code(QUESTION_FORM) == code]
@@ -96,7 +93,7 @@ class _Reading:
         """Real questions per minute of lesson."""
         name, unit = "questions_per_minute", "per minute"
         total, minutes = self.form("questions_total", "real"), self.basis.minutes
-        how = f"real questions / minutes of lesson{self.basis.by}; {_INTERVAL}; {RULES}"
+        how = f"#{{form = real}} / min; {self.basis.by}; {_INTERVAL}; {RULES}"
         why = self.why or (_NO_LENGTH if minutes is None else None)
         if why is not None or minutes is None or total.value is None:
             return absent(name, unit, how, why or _NO_LENGTH)
@@ -113,10 +110,7 @@ class _Reading:
 
     def kind(self, name: str, taxonomy: Taxonomy, code: str) -> Indicator:
         """Number of real questions of one kind."""
-        how = (
-            f"number of real questions read as “{code}” in {taxonomy.name}; {_INTERVAL} of form "
-            f"and kind; taxonomies {VERSION}, {RULES}"
-        )
+        how = f"#{{real, {taxonomy.name} = {code}}}; {_INTERVAL}; taxonomies/{VERSION}; {RULES}"
         why = self._unread(taxonomy)
         if why is not None:
             return absent(name, "count", how, why)
@@ -131,7 +125,7 @@ class _Reading:
         """Open questions among the real ones that were read for openness."""
         name = "questions_open_share"
         read = [a for a in self.real if a.code(OPENNESS) is not None]
-        how = f"open / (open + closed) real questions; {_INTERVAL}; {RULES}"
+        how = f"open / (open + closed); {_INTERVAL}; taxonomies/{VERSION}; {RULES}"
         why = self._unread(OPENNESS) or (None if read else _NO_QUESTIONS)
         if why is not None:
             return absent(name, "share", how, why)

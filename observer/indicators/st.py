@@ -34,6 +34,16 @@ PAUSE: Seconds = 3.0
 BOTH: Seconds = 0.5
 TYPES = ("practice", "lecture", "dialogue", "mixed")
 """练习型 Rt ≤ .3 · 讲授型 Rt ≥ .7 · 对话型 Ch ≥ .4 · 混合型 the rest."""
+FORMULAS = {
+    "st_rt": "Rt = N_T / N",
+    "st_ch": "Ch = (g − 1) / N",
+    "st_rt_revised": f"Rt = (N_T + N_D / 2) / N; D≥{BOTH:g}s",
+    "st_ch_revised": f"Ch = (g_TSD − 1) / N; D≥{BOTH:g}s",
+    "st_type_practice": "P(Rt ≤ .3)",
+    "st_type_lecture": "P(Rt ≥ .7)",
+    "st_type_dialogue": "P(.3 < Rt < .7, Ch ≥ .4)",
+    "st_type_mixed": "P(.3 < Rt < .7, Ch < .4)",
+}
 _TOO_SHORT = Missing("The lesson is shorter than one sample.", "课的长度不足一个采样间隔。")
 _EDGE = 1e-9
 
@@ -51,38 +61,28 @@ class CurvePoint:
 def indicators(basis: Basis) -> list[Indicator]:
     """Rt and Ch, classic and revised, and the probability of each type."""
     interval = basis.material.interval
-    how = (
-        f"one sample every {interval:g} s, coded at its middle; T: teacher or playback heard, or "
-        f"the teacher's pause ≤ {PAUSE:g} s; S: all else{basis.by}; interval: 95 % of simulated "
-        f"role errors and starts of sampling; {RULES}"
-    )
-    names = ("st_rt", "st_ch", "st_rt_revised", "st_ch_revised", *(f"st_type_{t}" for t in TYPES))
+    how = f"Δ={interval:g}s; {basis.by}; ci95=simulated; {RULES}"
     n = _samples(basis.duration, interval)
     if not basis.timed or n < 1:
         why = NO_TIMES if not basis.timed else _TOO_SHORT
-        return [absent(name, "ratio", how, why) for name in names]
+        return [absent(name, "ratio", f"{FORMULAS[name]}; {how}", why) for name in FORMULAS]
     draws = basis.draws
     points = _points(n, interval, len(draws.roles) - 1, basis.material.seed)
     codes = _codes(draws, points)
     rt, ch = _rt(codes), _ch(codes)
     revised = _with_dialogue(draws, points, codes, interval)
     evidence = basis.longest(Role.TEACHER, Role.STUDENT, Role.CHORAL, Role.GROUP)
-    rows = (
-        ("st_rt", f"Rt = N_T / N; {how}", rt),
-        ("st_ch", f"Ch = (g − 1) / N, g runs; {how}", ch),
-        (
-            "st_rt_revised",
-            f"Rt = (N_T + N_D / 2) / N, D: both heard ≥ {BOTH:g} s in the interval; {how}",
-            _rt(revised),
-        ),
-        (
-            "st_ch_revised",
-            f"Ch = changes of T, S, D / N, D: both heard ≥ {BOTH:g} s in the interval; {how}",
-            _ch(revised),
-        ),
-    )
+    rows = {
+        "st_rt": rt,
+        "st_ch": ch,
+        "st_rt_revised": _rt(revised),
+        "st_ch_revised": _ch(revised),
+    }
     return [
-        *(simulated(name, "ratio", values, n, method, evidence) for name, method, values in rows),
+        *(
+            simulated(name, "ratio", values, n, f"{FORMULAS[name]}; {how}", evidence)
+            for name, values in rows.items()
+        ),
         *_type_probabilities(rt, ch, n, how, evidence),
     ]
 
@@ -92,12 +92,15 @@ def _type_probabilities(
 ) -> list[Indicator]:
     """The share of draws in which the lesson is of each type."""
     types = lesson_types(rt[1:], ch[1:])
-    method = (
-        "share of simulated lessons of this type (Rt ≤ .3 practice, Rt ≥ .7 lecture, else "
-        f"Ch ≥ .4 dialogue, else mixed); {how}"
-    )
     return [
-        figure(f"st_type_{t}", "ratio", float(np.mean(types == i)), n, method, evidence=evidence)
+        figure(
+            name := f"st_type_{t}",
+            "ratio",
+            float(np.mean(types == i)),
+            n,
+            f"{FORMULAS[name]}; {how}",
+            evidence=evidence,
+        )
         for i, t in enumerate(TYPES)
     ]
 

@@ -14,19 +14,39 @@ from observer.indicators.basis import (
     NO_RECORDING,
     NO_TIMES,
     STUDENTS,
+    TRANSCRIPT_EDGES,
     Basis,
     absent,
-    figure,
     ratio,
     simulated,
 )
-from observer.timeline import Role, of_role
+from observer.role_errors import draw_roles
+from observer.timeline import Role, RoleSpan, of_role
 
 RULES = "talk/1"
-_SPREAD = "95 % of simulated errors of role, boundary and detection"
 _UNMARKED = Missing(
     "The transcript marks none, and there is no recording to hear it in.",
     "文字稿没有标注，又没有录音可听。",
+)
+_UNHEARD = {
+    Role.CHORAL: Missing(
+        "The sound alone gives no choral stretch of 8 s or more; shorter choirs are not found.",
+        "仅凭声音没有找到 8 秒以上的齐声；更短的齐声听不出来。",
+    ),
+    Role.GROUP: Missing(
+        "The sound alone gives no stretch of 8 s or more in which many voices speak at once; "
+        "shorter ones are not found.",
+        "仅凭声音没有找到 8 秒以上多人同时说话的片段；更短的听不出来。",
+    ),
+    Role.MEDIA: Missing(
+        "Playback is not told from voices in the room by the sound alone.",
+        "仅凭声音分不出播放与现场的说话声。",
+    ),
+}
+"""Why none is no zero: what is not found by ear (models/activity.py) may well have been there."""
+_NO_OVERLAP = Missing(
+    "No moment was given to teacher and students at once: short overlaps are not found.",
+    "没有一刻同时判给教师和学生：短暂的重叠听不出来。",
 )
 
 
@@ -34,28 +54,25 @@ def indicators(basis: Basis) -> list[Indicator]:
     """The shares and times; all without a value when there are no times."""
     if not basis.timed:
         return [absent(name, unit, _method(how, basis), NO_TIMES) for name, unit, how in _NAMES]
-    return [*_shares(basis), _silence(basis), *_times(basis)]
+    times = [_time(basis, role) for role in _TIMES]
+    return [*_shares(basis), _silence(basis), *times, _overlap(basis)]
 
 
 _SHARE_OF_SPEECH = ("teacher_share_of_speech", "share", "T / (T + S)")
-_TEACHER = ("teacher_share_of_lesson", "share", "T / lesson")
-_STUDENT = ("student_share_of_lesson", "share", "S / lesson")
-_SILENCE = ("silence_share", "share", "time without any voice or playback / lesson")
+_TEACHER = ("teacher_share_of_lesson", "share", "T / L")
+_STUDENT = ("student_share_of_lesson", "share", "S / L")
+_SILENCE = ("silence_share", "share", "1 − |T ∪ S ∪ M| / L")
 _TIMES = {
-    Role.CHORAL: ("choral_time", "s", "time in which the class speaks in chorus"),
-    Role.GROUP: ("group_time", "s", "time in which many voices say different words"),
-    Role.MEDIA: ("media_time", "s", "time in which a playback is heard"),
+    Role.CHORAL: ("choral_time", "s", "|C|"),
+    Role.GROUP: ("group_time", "s", "|G|"),
+    Role.MEDIA: ("media_time", "s", "|M|"),
 }
-_OVERLAP = ("overlap_time", "s", "time in which teacher and students are heard at once")
+_OVERLAP = ("overlap_time", "s", "|T ∩ S|")
 _NAMES = (_SHARE_OF_SPEECH, _TEACHER, _STUDENT, _SILENCE, *_TIMES.values(), _OVERLAP)
 
 
-def _method(how: str, basis: Basis) -> str:
-    where = "T: teacher; S: student, choral or group; overlap counts in both"
-    length = "; lesson: from 0 to the end of the recording"
-    if basis.source == "transcript" and basis.material.duration is None:
-        length = "; lesson: from 0 to the end of the last utterance"
-    return f"{how} ({where}{length}{basis.by}); interval: {_SPREAD}; {RULES}"
+def _method(how: str, basis: Basis, times: str | None = None) -> str:
+    return f"{how}; {times or basis.by}; ci95=simulated; {RULES}"
 
 
 def _shares(basis: Basis) -> list[Indicator]:
@@ -86,23 +103,43 @@ def _silence(basis: Basis) -> Indicator:
     return simulated(name, unit, values, n, _method(how, basis), silences)
 
 
-def _times(basis: Basis) -> list[Indicator]:
-    """Chorus, group, playback and overlap; the interval knows what was wrongly marked, not what
-    was missed, so a role that was never found has none."""
-    draws, found = basis.draws, []
-    for role, (name, unit, how) in _TIMES.items():
-        method, n = _method(how, basis), _count(basis, role)
-        if n:
-            values = draws.seconds(draws.any_of(role))
-            found.append(simulated(name, unit, values, n, method, basis.longest(role)))
-        elif basis.source == "transcript":
-            found.append(absent(name, unit, method, _UNMARKED))
-        else:
-            found.append(figure(name, unit, 0.0, 0, f"{how}: none was found{basis.by}; {RULES}"))
+def _time(basis: Basis, role: Role) -> Indicator:
+    """Chorus, group or playback; the interval knows what was wrongly marked, not what was missed.
+
+    What is not heard in the recording may be marked in its transcript; where it is neither, a
+    zero would claim that there was none, so there is no value.
+    """
+    name, unit, how = _TIMES[role]
+    n = _count(basis, role)
+    if n:
+        values = basis.draws.seconds(basis.draws.any_of(role))
+        return simulated(name, unit, values, n, _method(how, basis), basis.longest(role))
+    marked = [
+        (u.id, RoleSpan(u.span.start, u.span.end, role, 1.0))
+        for u in basis.spoken
+        if u.role is role and u.span is not None and u.span.duration > 0
+    ]
+    if not marked:
+        why = _UNMARKED if basis.source == "transcript" else _UNHEARD[role]
+        return absent(name, unit, _method(how, basis), why)
+    draws = draw_roles(
+        [span for _, span in marked],
+        basis.duration,
+        seed=basis.material.seed,
+        edge_scale=TRANSCRIPT_EDGES,
+    )
+    method = _method(how, basis, "times=transcript")
+    values = draws.seconds(draws.any_of(role))
+    return simulated(name, unit, values, len(marked), method, [i for i, _ in marked])
+
+
+def _overlap(basis: Basis) -> Indicator:
     name, unit, how = _OVERLAP
-    both = draws.any_of(Role.TEACHER) & draws.any_of(*STUDENTS)
+    both = basis.draws.any_of(Role.TEACHER) & basis.draws.any_of(*STUDENTS)
     ids = _overlapping(basis)
-    return [*found, simulated(name, unit, draws.seconds(both), len(ids), _method(how, basis), ids)]
+    if not ids and basis.source == "recording":
+        return absent(name, unit, _method(how, basis), _NO_OVERLAP)
+    return simulated(name, unit, basis.draws.seconds(both), len(ids), _method(how, basis), ids)
 
 
 def _overlapping(basis: Basis) -> list[str]:

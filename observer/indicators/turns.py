@@ -35,12 +35,9 @@ BANDS: tuple[tuple[str, float, float], ...] = (
 )
 """Student turns by length, seconds, ``[low, high)`` (FIELD.md §1)."""
 _NO_TURNS = Missing("This side has no turn.", "这一方没有发言。")
-_METHOD = (
-    f"turn: speech of one side until the other speaks or {PAUSE:g} s pass; length: speech in it, "
-    "pauses left out"
-)
 _SIDE = np.array([0 if r is Role.TEACHER else 1 if r in STUDENTS else 2 for r in ROLES])
 _SIDES = (("teacher", 0), ("student", 1))
+_COUNTS = {"teacher": "n_T", "student": "n_S"}
 
 
 def indicators(basis: Basis) -> list[Indicator]:
@@ -54,7 +51,7 @@ def indicators(basis: Basis) -> list[Indicator]:
             "count",
             turns.count(side),
             turns.n(side),
-            _how(basis),
+            _how(_COUNTS[who], basis),
             _ids(basis, turns, side),
         )
         for who, side in _SIDES
@@ -67,7 +64,7 @@ def indicators(basis: Basis) -> list[Indicator]:
                     "s",
                     values,
                     turns.n(side),
-                    _how(basis),
+                    _how(f"{name}(d_{who[0].upper()})", basis),
                     _ids(basis, turns, side, longest=True),
                     _NO_TURNS,
                 )
@@ -76,13 +73,17 @@ def indicators(basis: Basis) -> list[Indicator]:
 
 
 def _band(basis: Basis, turns: "_Turns", name: str, low: float, high: float) -> Indicator:
-    how = f"number of student turns of {low:g} s ≤ length < {high:g} s; {_how(basis)}"
+    how = _how(_band_formula(low, high), basis)
     evidence = _ids(basis, turns, 1, low, high)
     return simulated(name, "count", turns.count(1, low, high), turns.n(1), how, evidence)
 
 
-def _how(basis: Basis) -> str:
-    return f"{_METHOD}{basis.by}; interval: 95 % of simulated role errors; {RULES}"
+def _how(formula: str, basis: Basis) -> str:
+    return f"{formula}; pause≤{PAUSE:g}s; {basis.by}; ci95=simulated; {RULES}"
+
+
+def _band_formula(low: float, high: float) -> str:
+    return f"#{{d_S ≥ {low:g} s}}" if high == np.inf else f"#{{{low:g} s ≤ d_S < {high:g} s}}"
 
 
 def _ids(
@@ -186,18 +187,21 @@ def _fresh(draws: RoleDraws, side: NDArray[np.intp]) -> Floats:
 def _untimed(basis: Basis) -> list[Indicator]:
     """Counts from the order of the utterances; lengths need times."""
     why = basis.no_talk()
-    how = f"runs of utterances of one side, no times; {RULES}"
     opening = _openings(basis)
     found = []
     for who, _ in _SIDES:
         name, ids = f"{who}_turns", [u.id for u, side in opening if side == who]
+        how = f"{_COUNTS[who]}; times=none; {RULES}"
         if why is not None:
             found.append(absent(name, "count", how, why))
         else:
             found.append(figure(name, "count", len(ids), len(ids), how, evidence=ids))
-    lengths = [f"{who}_turn_{kind}" for who, _ in _SIDES for kind in ("median", "mean")]
-    found += [absent(name, "s", _METHOD, NO_TIMES) for name in lengths]
-    return found + [absent(name, "count", _METHOD, NO_TIMES) for name, _, _ in BANDS]
+    for who, _ in _SIDES:
+        for kind in ("median", "mean"):
+            how = _how(f"{kind}(d_{who[0].upper()})", basis)
+            found.append(absent(f"{who}_turn_{kind}", "s", how, NO_TIMES))
+    bands = [(name, _how(_band_formula(low, high), basis)) for name, low, high in BANDS]
+    return found + [absent(name, "count", how, NO_TIMES) for name, how in bands]
 
 
 def _openings(basis: Basis) -> list[tuple[Utterance, str]]:

@@ -21,10 +21,6 @@ _NONE = {
     1: Missing("No wait after a question could be measured.", "没有可以计量的提问后等待。"),
     2: Missing("No pause after an answer could be measured.", "没有可以计量的应答后停顿。"),
 }
-_FROM_TO = {
-    1: "end of the teacher's question → a student starts or the teacher speaks again",
-    2: "end of a student's turn → the teacher starts",
-}
 
 
 def indicators(basis: Basis) -> list[Indicator]:
@@ -52,19 +48,19 @@ def _kind(basis: Basis, kind: int) -> list[Indicator]:
     lengths = [w.duration for w in counted]
     ids = [w.id for w in counted]
     stem, n = f"wait_time_{kind}", len(counted)
-    how = f"{_FROM_TO[kind]}; {len(listed) - n} of {len(listed)} listed waits do not count"
-    how += basis.by
+    how = f"{n}/{len(listed)}; {basis.by}"
     why = _why_none(basis, kind)
     count = (
-        absent(f"{stem}_count", "count", f"{how}; {RULES}", why)
+        absent(f"{stem}_count", "count", f"n(w{kind}); {how}; {RULES}", why)
         if why is not None
-        else figure(f"{stem}_count", "count", n, n, f"{how}; {RULES}", evidence=ids)
+        else figure(f"{stem}_count", "count", n, n, f"n(w{kind}); {how}; {RULES}", evidence=ids)
     )
-    share_how = f"share of waits ≥ {AIM:g} s; {how}; interval: Wilson; {RULES}"
+    how = f"w{kind}; {how}"
+    share_how = f"P(w ≥ {AIM:g} s), w = {how}; ci95=Wilson; {RULES}"
     if why is not None or not counted:
         reason = why or _NONE[kind]
         return [
-            absent(f"{stem}_median", "s", f"median; {how}; {RULES}", reason),
+            absent(f"{stem}_median", "s", f"median(w), w = {how}; {RULES}", reason),
             absent(f"{stem}_share_3s", "share", share_how, reason),
             count,
         ]
@@ -84,11 +80,7 @@ def _kind(basis: Basis, kind: int) -> list[Indicator]:
 def _median(name: str, basis: Basis, lengths: list[Seconds], ids: list[str], how: str) -> Indicator:
     low, high, coverage = median_interval(lengths)
     edge = ROUGH_EDGE if basis.source == "transcript" else EDGE
-    method = (
-        f"median; {how}; interval: order statistics ({100 * coverage:.1f} % coverage"
-        f"{', the whole range' if len(lengths) < 6 else ''}) ± {edge:g} s of boundary error; "
-        f"{RULES}"
-    )
+    method = f"median(w), w = {how}; ci{100 * coverage:.1f}=order statistics ± {edge:g}s; {RULES}"
     interval = (max(0.0, low - edge), high + edge)
     return figure(name, "s", median(lengths), len(lengths), method, interval=interval, evidence=ids)
 
@@ -97,10 +89,7 @@ def _without_pause(basis: Basis) -> Indicator:
     """Content questions after which the teacher went straight on."""
     name = "questions_without_pause_share"
     asked = [w for w in basis.material.waits if w.kind == 1 and _content_question(w)]
-    method = (
-        "content questions after which the teacher went on without a pause / content questions "
-        f"that were followed by speech{basis.by}; interval: Wilson; {RULES}"
-    )
+    method = f"n(continued) / n(w1 + continued + overlap + long); {basis.by}; ci95=Wilson; {RULES}"
     why = _why_none(basis, 1)
     if why is not None or not asked:
         return absent(name, "share", method, why or _NONE[1])

@@ -66,11 +66,7 @@ def indicators(basis: Basis) -> list[Indicator]:
 
 def _word_share(basis: Basis) -> Indicator:
     name = "teacher_share_of_words"
-    how = (
-        "teacher's / all characters or words of teacher and students; Latin words and digit "
-        f"strings count 1; interval: 95 % of simulated role errors, none where the transcript "
-        f"names the roles; {RULES}"
-    )
+    how = f"w_T / (w_T + w_S); ci95=simulated; {RULES}"
     why = basis.no_talk()
     if why is not None:
         return absent(name, "share", how, why)
@@ -111,15 +107,11 @@ def _longest(said: list[Utterance], at_most: int = 20) -> list[str]:
 
 def _answer_lengths(basis: Basis) -> list[Indicator]:
     """Single students' turns by characters; a plain count of the turns shown."""
-    how = (
-        "number of turns of single students by characters; turn: utterances until another role "
-        f"speaks; {RULES}"
-    )
     why = basis.no_talk()
     if why is None and basis.material.discourse.transcript.language != "zh":
         why = _OTHER_UNIT["characters"]
     if why is not None:
-        return [absent(name, "count", how, why) for name, _, _ in BANDS]
+        return [absent(name, "count", _band(low, high), why) for name, low, high in BANDS]
     turns = [
         (text_units(t.text), t.utterances[0].id)
         for t in basis.material.discourse.transcript.turns()
@@ -128,8 +120,14 @@ def _answer_lengths(basis: Basis) -> list[Indicator]:
     found = []
     for name, low, high in BANDS:
         ids = [i for units, i in turns if low <= units and (high is None or units <= high)]
+        how = _band(low, high)
         found.append(figure(name, "count", len(ids), len(turns), how, evidence=ids))
     return found
+
+
+def _band(low: int, high: int | None) -> str:
+    what = f"w ≥ {low}" if high is None else f"{low} ≤ w ≤ {high}"
+    return f"#{{{what}}}; {RULES}"
 
 
 # -- pace --------------------------------------------------------------------------------
@@ -169,13 +167,9 @@ def _pace(
     basis: Basis, name: str, unit: str, stretches: list[list[Utterance]], *, wanted: bool
 ) -> Indicator:
     articulation = name.startswith("articulation")
-    base = "minutes of speech, pauses left out" if articulation else "minutes, pauses included"
-    how = (
-        f"teacher's {unit} / {base}; a stretch ends where another speaks or {PAUSE:g} s pass; "
-        f"interval: bootstrap over stretches; {RULES}"
-    )
-    if any(u.approximate for s in stretches for u in s):
-        how += "; aligned times"
+    base = "voiced min" if articulation else "min"
+    times = f"{basis.by} (aligned)" if _aligned(stretches) else basis.by
+    how = f"w_T / {base}; pause≤{PAUSE:g}s; {times}; ci95=bootstrap; {RULES}"
     per_minute = f"{unit}/min"
     why = basis.no_talk() or (None if wanted else _OTHER_UNIT[unit])
     if why is None and not stretches:
@@ -192,6 +186,10 @@ def _pace(
     evidence = _longest([u for s in stretches for u in s])
     interval = (min(low, value), max(high, value))
     return figure(name, per_minute, value, len(units), how, interval=interval, evidence=evidence)
+
+
+def _aligned(stretches: list[list[Utterance]]) -> bool:
+    return any(u.approximate for s in stretches for u in s)
 
 
 def _extent(stretch: list[Utterance]) -> Seconds:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import html
 import json
 import re
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from api.render import render_html
 from api.render.view import split_question
+from observer.indicators import CATALOGUE
 from observer.observation import Observation
 from observer.quality import Finding
 from observer.report import claims
@@ -129,6 +131,30 @@ def test_every_indicator_is_in_the_table_with_value_or_reason(lesson: Observatio
         assert f"<code>{figure.name}</code>" in page
         if figure.missing is not None:
             assert figure.missing.en.replace("'", "&#39;") in page
+
+
+def test_every_method_is_told_in_the_language_of_the_page(lesson: Observation) -> None:
+    """The words of the page's language, with the formula of the figure beside them."""
+    for language in ("zh", "en"):
+        shown = html.unescape(
+            render_html(lesson, media=None, embedded_audio=None, language=language)
+        )
+        for item in lesson.indicators:
+            entry = CATALOGUE[item.name]
+            here, other = entry.method_zh, entry.method_en
+            if language == "en":
+                here, other = other, here
+            assert f"<p>{here}</p>" in shown, item.name
+            assert other not in shown, item.name
+            assert f"<code>{item.method}</code>" in shown, item.name
+
+
+def test_a_chinese_page_holds_no_english_sentence(page: str) -> None:
+    """Three Latin words in a row are a sentence, outside code, names of software and scripts."""
+    body = page[page.index("<body") :]
+    body = re.sub(r"<(script|style|code|svg|dl)\b.*?</\1>", " ", body, flags=re.DOTALL)
+    text = html.unescape(re.sub(r"<[^>]+>", "\n", body))
+    assert re.findall(r"\b[A-Za-z]{2,} [A-Za-z]{2,} [A-Za-z]{2,}\b", text) == []
 
 
 def test_hostile_words_stay_words(lesson: Observation) -> None:

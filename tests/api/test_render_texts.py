@@ -14,7 +14,9 @@ from observer.timeline import Role, RoleSpan
 from tests.observation_factory import mandarin_lesson
 
 API = Path(__file__).parent.parent.parent / "api"
-PREFIXED = ("role.", "sound.", "language.", "engine.", "input.", "exchange.", "waits.", "figure.")
+PREFIXED = tuple(
+    "role. sound. language. engine. input. setting. source. exchange. waits. figure.".split()
+)
 """Families whose keys are put together from codes."""
 
 

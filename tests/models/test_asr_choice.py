@@ -81,3 +81,14 @@ def test_the_folder_is_named_by_the_environment() -> None:
     assert weights_folder({"OBSERVER_MODELS": "/srv/models"}) == Path("/srv/models")
     assert weights_folder({"OBSERVER_MODELS": " "}) is None
     assert weights_folder({}) is None
+
+
+@pytest.mark.parametrize("language", ["zh", "en", None])
+def test_no_reason_names_a_folder_of_this_machine(tmp_path: Path, language: str | None) -> None:
+    """Reasons stand in observation.json and on the page, which leave the machine."""
+    for folder in (tmp_path, put(tmp_path / "some", "tiny"), None):
+        choice = choose(language, folder, device="cpu")
+        for reason in (choice.reason_en, choice.reason_zh):
+            assert str(tmp_path) not in reason
+            assert "/" not in reason.replace("/分钟", "")
+            assert "$OBSERVER_MODELS" in reason

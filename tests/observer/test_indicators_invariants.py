@@ -1,5 +1,6 @@
 """What must hold for every lesson, whatever was heard in it."""
 
+import re
 import time
 
 import numpy as np
@@ -98,6 +99,19 @@ def test_every_entry_of_the_catalogue_speaks_both_languages() -> None:
         assert entry.about_en.endswith("."), name
         assert entry.source, name
         assert entry.decimals >= 0, name
+        assert entry.method_en.endswith("."), name
+        assert entry.method_zh.endswith("。"), name
+        assert not re.search(r"[A-Za-z]{3,}", entry.method_zh.replace("Wilson", "").replace("IRIRE", "")), name
+        assert not re.search(r"[\u3400-\u9fff]", entry.method_en), name
+        assert bool(entry.unit_zh) >= bool(entry.unit_en), name
+
+
+def test_a_method_is_symbols_that_need_no_translation() -> None:
+    """Words stand in the catalogue in both languages; a formula may hold codes and ``key=``."""
+    for item in measure(school_lesson(2)):
+        assert not re.search(r"[\u3400-\u9fff]", item.method), item.name
+        assert not re.search(r"\b(the|of|and|or|that|until)\b", item.method), item.name
+        assert len(item.method) < 120, item.name
 
 
 def test_nothing_at_all_gives_reasons_and_no_zeros() -> None:
@@ -130,7 +144,7 @@ def test_shares_add_up_to_the_lesson(timeline: tuple[RoleSpan, ...]) -> None:
     if not timeline:
         return
     found = figures(material(timeline, 120.0))
-    overlap = value(found, "overlap_time") / 120
+    overlap = (found["overlap_time"].value or 0.0) / 120  # none found: no zero is claimed
     parts = ("teacher_share_of_lesson", "student_share_of_lesson", "silence_share")
     assert sum(value(found, p) for p in parts) - overlap == pytest.approx(1, abs=1e-5)
     # and the totals are those of the interval arithmetic, which knows nothing of simulation
@@ -258,6 +272,36 @@ def test_english_is_paced_in_words() -> None:
 )
 def test_characters_latin_words_and_digits_count_one(text: str, units: int) -> None:
     assert text_units(text) == units
+
+
+def test_what_the_ear_cannot_find_is_no_zero() -> None:
+    spans = (
+        RoleSpan(0, 20, Role.TEACHER, 0.99),
+        RoleSpan(20, 22, Role.STUDENT, 0.99),
+        RoleSpan(22, 60, Role.SILENCE, 1.0),
+    )
+    found = figures(material(spans, 60.0))
+    for name in ("choral_time", "group_time", "media_time", "overlap_time"):
+        assert found[name].value is None, name
+    why = found["choral_time"].missing
+    assert why is not None
+    assert "8 s" in why.en
+    assert "8 秒" in why.zh
+
+
+def test_a_choir_that_the_transcript_marks_counts_with_its_times() -> None:
+    # TTTT SS   the class reads in chorus for 2 s (u2); heard as one student's voice
+    spans = (RoleSpan(0, 20, Role.TEACHER, 0.99), RoleSpan(20, 22, Role.STUDENT, 0.99))
+    said = (
+        Utterance("u1", "一起读。", 18, 20, role=Role.TEACHER),
+        Utterance("u2", "三角形有三条边。", 20, 22, role=Role.CHORAL),
+    )
+    choral = figures(material(spans, 60.0, said))["choral_time"]
+    assert (choral.value, choral.n, choral.evidence) == (2, 1, ("u2",))
+    assert "times=transcript" in choral.method
+    assert choral.low is not None
+    assert choral.high is not None
+    assert choral.low < 2 < choral.high
 
 
 def test_every_method_names_its_rule_version() -> None:
