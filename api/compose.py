@@ -59,7 +59,7 @@ def _transcriber(
     reason = {"en": "as asked for", "zh": "按用户指定"}[report_language]
     name = names.asr
     if name == "auto":
-        choice = choose(language, weights)
+        choice = choose(language, weights, device=names.device)
         name, settings = choice.name, dict(choice.settings)
         reason = choice.reason_zh if report_language == "zh" else choice.reason_en
     if name == "none":
