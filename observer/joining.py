@@ -3,16 +3,35 @@
 Two witnesses: the recording (roles with probabilities, from sound) and the transcript (words,
 perhaps speaker labels and times, from a person or another program). Words always come from the
 transcript. A label that declares a role is a person's word and wins; how often the sound
-agrees is reported (`witness_agreement`), never hidden in an average.
+agrees is reported (`observer.agreement`), never hidden in an average.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from observer.alignment import align
 from observer.formats.assembly import ImportedTranscript
-from observer.splitting import OTHER_SIDE, RoleVotes, split, vote_of, with_vote
-from observer.timeline import Role, RoleSpan, Seconds, Span, complement, of_role
+from observer.splitting import (
+    OTHER_SIDE,
+    SHORTEST_PIECE,
+    RoleVotes,
+    sides,
+    split,
+    talk_of,
+    vote_of,
+    with_vote,
+)
+from observer.timeline import (
+    Role,
+    RoleSpan,
+    Seconds,
+    Span,
+    complement,
+    difference,
+    intersection,
+    total,
+    union,
+)
 from observer.transcript import Transcript, Utterance
 
 SURE_GAP: Seconds = 15.0
@@ -21,6 +40,16 @@ SURE_GAP: Seconds = 15.0
 GAP_PROBABILITY, LONG_GAP_PROBABILITY = 0.9, 0.5
 """… with the first probability, longer ones (group work that nobody typed?) with the second.
 Judgements, not measurements: without the recording nobody knows."""
+
+DECLARED = (Role.CHORAL, Role.GROUP, Role.MEDIA)
+"""Roles that a label declares and sound alone cannot tell from a student's."""
+
+DECLARED_EXACTLY, DECLARED_ROUGHLY = 0.99, 0.9
+"""Probability of a declared role where the utterance has times of its own, and where they are
+approximate. Judgements, not measurements."""
+
+UNDER_MEDIA = 0.8
+"""Share of a stretch of the teacher's voice under a playback that makes it the playback's."""
 
 TURN_SECONDS: Seconds = 20.0
 TURN_SHARE = 0.3
@@ -42,12 +71,15 @@ def with_roles(transcript: Transcript, timeline: Sequence[RoleSpan]) -> Transcri
 
 
 def merge_witnesses(
-    imported: ImportedTranscript | Transcript, timeline: Sequence[RoleSpan]
+    imported: ImportedTranscript | Transcript,
+    timeline: Sequence[RoleSpan],
+    speech: Sequence[Span] | None = None,
 ) -> Transcript:
     """The words of a transcript with the times and roles of a recording.
 
-    Utterances without times, or with times that were estimated, are aligned to the talk of the
-    timeline (marked approximate). A role that a label declares stays; a role that was guessed
+    Utterances without times, or with times that were estimated, are aligned to `speech`, the
+    voice activity (None: the talk of the timeline, which lacks the short pauses between two
+    sentences), and marked approximate. A role that a label declares stays; a role that was guessed
     from talk gives way to the sound where the sound is surer, and all guesses are turned round
     when the sound contradicts most of them; an utterance without a role gets the sound's, and
     is split at a role change when it has words. Ids are written anew only after a split.
@@ -55,7 +87,8 @@ def merge_witnesses(
     transcript = imported if isinstance(imported, Transcript) else imported.transcript
     roles = RoleVotes(timeline)
     if any(u.approximate or u.span is None for u in transcript):
-        transcript = align(transcript, talk_of(timeline), timeline)
+        heard = talk_of(timeline) if speech is None else speech
+        transcript = align(transcript, heard, timeline)
     transcript = _turned_round(transcript, roles)
     merged = [piece for u in transcript for piece in _merged(u, roles)]
     if len(merged) > len(transcript):
@@ -74,7 +107,7 @@ def _turned_round(transcript: Transcript, roles: RoleVotes) -> Transcript:
         return transcript
     same = other = 0.0
     for utterance in guessed:
-        teacher, students = _sides(utterance.span, roles) if utterance.span else (0.0, 0.0)
+        teacher, students = sides(utterance.span, roles) if utterance.span else (0.0, 0.0)
         is_teacher = utterance.role is Role.TEACHER
         same += teacher if is_teacher else students
         other += students if is_teacher else teacher
@@ -106,73 +139,60 @@ def _merged(utterance: Utterance, roles: RoleVotes) -> list[Utterance]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How far the sound confirms the roles that the labels of a transcript declare."""
+def declared_on(timeline: Sequence[RoleSpan], transcript: Transcript) -> tuple[RoleSpan, ...]:
+    """The timeline with the choirs, groups and playbacks that a transcript declares.
 
-    share: float | None
-    """Share of compared seconds with the same side (teacher or students); None without any."""
-    seconds: Seconds
-    """Seconds compared: declared role, and talk heard."""
-    teacher_as_student: Seconds
-    """The label says teacher, the sound says student (or a choir)."""
-    student_as_teacher: Seconds
-    independent: bool
-    """False when times are approximate, perhaps aligned with the help of the roles: the share
-    then flatters."""
-
-
-def witness_agreement(
-    imported: ImportedTranscript | Transcript, timeline: Sequence[RoleSpan]
-) -> Agreement:
-    """Compare declared roles with the sound, second by second of the utterances.
-
-    Without own times the transcript is first aligned to the talk *without* its roles, so that
-    the comparison stays one between two witnesses.
+    Student, choral, group and media talk under such an utterance becomes its role, cut where the
+    utterance begins and ends; rests, and brushes of two edges, of less than `SHORTEST_PIECE` go
+    with the longer side, because nobody types times that exactly. The teacher's talk stays, but
+    a stretch of which more than `UNDER_MEDIA` lies under a playback is the playback's. What is
+    covered stays covered, silence stays as it is. Roles that were
+    not declared (`role_probability` is set) and utterances without times change nothing.
     """
-    transcript = imported if isinstance(imported, Transcript) else imported.transcript
-    independent = not any(u.approximate and u.span is not None for u in transcript)
-    if not transcript.timed:
-        bare = transcript.with_utterances([replace(u, role=None) for u in transcript])
-        placed = align(bare, talk_of(timeline))
-        transcript = transcript.with_utterances(
-            [replace(u, start=p.start, end=p.end) for u, p in zip(transcript, placed, strict=True)]
-        )
-    roles = RoleVotes(timeline)
-    same = wrong_student = wrong_teacher = 0.0
-    for utterance in transcript:
-        if utterance.role_probability is not None or utterance.span is None:
-            continue
-        teacher, students = _sides(utterance.span, roles, decided=True)
-        if utterance.role is Role.TEACHER:
-            same += teacher
-            wrong_student += students
-        elif utterance.role in (Role.STUDENT, Role.CHORAL, Role.GROUP):
-            same += students
-            wrong_teacher += teacher
-    seconds = same + wrong_student + wrong_teacher
-    share = same / seconds if seconds > 0 else None
-    return Agreement(share, seconds, wrong_student, wrong_teacher, independent)
+    changed = list(timeline)
+    for role in DECLARED:
+        declared = [
+            u for u in transcript if u.role is role and u.role_probability is None and u.span
+        ]
+        if declared:
+            changed = _relabelled(changed, role, declared)
+    return tuple(sorted(changed, key=lambda t: (t.start, t.end, t.role.value)))
 
 
-def _sides(span: Span, roles: RoleVotes, *, decided: bool = False) -> tuple[Seconds, Seconds]:
-    """Seconds of (teacher, students) that the sound has inside a stretch.
+def _relabelled(
+    timeline: Sequence[RoleSpan], role: Role, declared: Sequence[Utterance]
+) -> list[RoleSpan]:
+    """One declared role laid over the talk; its pieces are joined, so that none is told twice."""
+    under = union(u.span for u in declared if u.span is not None)
+    vague = union(u.span for u in declared if u.span is not None and u.approximate)
+    kept: list[RoleSpan] = []
+    taken: list[Span] = []
+    for item in timeline:
+        inside = _inside(item, role, under)
+        taken += inside
+        kept += [replace(item, start=s.start, end=s.end) for s in difference([item.span], inside)]
+    for span in union(taken):
+        probability = DECLARED_ROUGHLY if intersection([span], vague) else DECLARED_EXACTLY
+        kept.append(RoleSpan(span.start, span.end, role, probability))
+    return kept
 
-    Expected seconds, or, when `decided`, those of the likelier role.
-    """
-    teacher = students = 0.0
-    for item in roles.within(span):
-        overlap = span.overlap(item.span)
-        sure = float(item.probability >= 0.5) if decided else item.probability
-        if item.role is Role.TEACHER:
-            teacher += overlap * sure
-            students += overlap * (1 - sure)
-        elif item.role is Role.STUDENT:
-            students += overlap * sure
-            teacher += overlap * (1 - sure)
-        elif item.role in (Role.CHORAL, Role.GROUP):
-            students += overlap
-    return teacher, students
+
+def _inside(item: RoleSpan, role: Role, under: Sequence[Span]) -> list[Span]:
+    """The stretches of a timeline span that take the declared role."""
+    common = [c for u in under for c in intersection([item.span], [u]) if not _stray(c, item, u)]
+    if item.role is Role.SILENCE or not common:
+        return []
+    if item.role is Role.TEACHER:
+        covered = role is Role.MEDIA and total(common) > UNDER_MEDIA * item.duration
+        return [item.span] if covered else []
+    rests = difference([item.span], common)
+    return union([*common, *(r for r in rests if r.duration < SHORTEST_PIECE)])
+
+
+def _stray(common: Span, item: RoleSpan, declared: Span) -> bool:
+    """Whether two stretches only brush: rough times, not the same talk."""
+    shorter = min(item.duration, declared.duration)
+    return common.duration < min(SHORTEST_PIECE, 0.5 * shorter)
 
 
 def timeline_from(transcript: Transcript) -> list[RoleSpan]:
@@ -204,8 +224,3 @@ def _probability(utterance: Utterance) -> float:
 
 def _gap_probability(gap: Span) -> float:
     return GAP_PROBABILITY if gap.duration <= SURE_GAP else LONG_GAP_PROBABILITY
-
-
-def talk_of(timeline: Sequence[RoleSpan]) -> list[Span]:
-    """Everything but silence, merged."""
-    return of_role(timeline, *(r for r in Role if r is not Role.SILENCE))

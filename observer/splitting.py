@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from observer.timeline import Role, RoleSpan, Seconds, Span
+from observer.timeline import Role, RoleSpan, Seconds, Span, of_role
 from observer.transcript import Utterance, Word, join_text
 
 NEAR: Seconds = 1.0
@@ -70,6 +70,31 @@ class RoleVotes:
             return None
         item = min(near, key=lambda t: (max(t.start - span.end, span.start - t.end), t.start))
         return Vote(item.role, 0.5 + (item.probability - 0.5) * NEAR_TRUST)
+
+
+def sides(span: Span, roles: RoleVotes, *, decided: bool = False) -> tuple[Seconds, Seconds]:
+    """Seconds of (teacher, students) that the sound has inside a stretch.
+
+    Expected seconds, or, when `decided`, those of the likelier role.
+    """
+    teacher = students = 0.0
+    for item in roles.within(span):
+        overlap = span.overlap(item.span)
+        sure = float(item.probability >= 0.5) if decided else item.probability
+        if item.role is Role.TEACHER:
+            teacher += overlap * sure
+            students += overlap * (1 - sure)
+        elif item.role is Role.STUDENT:
+            students += overlap * sure
+            teacher += overlap * (1 - sure)
+        elif item.role in (Role.CHORAL, Role.GROUP):
+            students += overlap
+    return teacher, students
+
+
+def talk_of(timeline: Sequence[RoleSpan]) -> list[Span]:
+    """Everything but silence, merged."""
+    return of_role(timeline, *(r for r in Role if r is not Role.SILENCE))
 
 
 def split(utterance: Utterance, roles: RoleVotes) -> list[Utterance]:
@@ -137,7 +162,7 @@ def _filled(roles: list[Role | None]) -> list[Role | None]:
 def _parts(utterance: Utterance, cuts: Sequence[int]) -> list[Utterance]:
     if len(cuts) == 1:
         return [utterance]
-    texts = _texts(utterance.text, utterance.words, cuts)
+    texts = texts_of_parts(utterance.text, utterance.words, cuts)
     stops = [*cuts[1:], len(utterance.words)]
     parts: list[Utterance] = []
     for begin, stop, text in zip(cuts, stops, texts, strict=True):
@@ -148,7 +173,7 @@ def _parts(utterance: Utterance, cuts: Sequence[int]) -> list[Utterance]:
     return parts
 
 
-def _texts(text: str, words: Sequence[Word], cuts: Sequence[int]) -> list[str]:
+def texts_of_parts(text: str, words: Sequence[Word], cuts: Sequence[int]) -> list[str]:
     """The text cut before the first word of each piece: punctuation stays with its words.
 
     Where a word is not found in the text, the pieces are the words joined.

@@ -2,7 +2,8 @@
 
 import pytest
 
-from models.sentences import asks_in_mandarin, punctuate, sentence_ends
+from models.sentences import asks_in_mandarin, punctuate
+from observer.sentences import sentence_ends
 from observer.transcript import Word, join_text
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from observer import formats
-from observer.joining import merge_witnesses, timeline_from, with_roles, witness_agreement
+from observer.agreement import witness_agreement
+from observer.joining import merge_witnesses, timeline_from, with_roles
 from observer.timeline import Role, RoleSpan
 from observer.transcript import Transcript, Utterance, Word
 
