@@ -1,4 +1,4 @@
-"""Reading and writing transcripts: `read`, `read_text`, `write`, `dumps`.
+"""Reading and writing transcripts: `read`, `read_text`, `write`, `encode`, `dumps`.
 
 One module per family of layouts; `detection` chooses by content, `assembly` makes the
 Transcript. docs/formats.md lists the layouts, the role table and what happens to names.
@@ -12,7 +12,7 @@ from observer.formats.cues import Note
 from observer.formats.decoding import load
 from observer.formats.detection import layout_names, read_bytes, read_str
 from observer.formats.speakers import DeclaredSpeaker
-from observer.formats.writing import FORMATS, dumps, write
+from observer.formats.writing import FORMATS, dumps, encode, write
 from observer.timeline import Role
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ImportedTranscript",
     "Note",
     "dumps",
+    "encode",
     "layout_names",
     "read",
     "read_text",

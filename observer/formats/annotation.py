@@ -1,26 +1,32 @@
-"""Annotation programs: Praat TextGrid (praatio), ELAN (pympi) and CHAT (TalkBank)."""
+"""Annotation programs: Praat TextGrid and ELAN (by pympi).
+
+TextGrids are read here, token by token as Praat itself does, and not by praatio 6, which splits
+a file at "item [" and "IntervalTier" even inside the words that somebody said and names no line
+when a file is damaged (a test shows it).
+"""
 
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from observer.formats.cues import Cue, Reading, check_times, damaged
+from observer.formats.cues import SCHEMA, Reading, check_times, damaged
 from observer.formats.decoding import refuse_doctype
-from observer.formats.labels import is_machine
-from observer.transcript import Word, join_text
+from observer.formats.tiers import Entry, Tier, own_tiers, read_tiers
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from pympi import Eaf
 
-_SILENT = frozenset({"", "sil", "[sil]", "sp", "spn", "<eps>", "<sil>", "silence", "#", "<p:>"})
-_PHONES = re.compile(
-    r"\bphon(?:e|eme|emes|es|etic|e?s)?\b|\bsegments?\b|音素|音段|pinyin|拼音", re.I
+_TOKEN = re.compile(
+    r'"(?P<text>[^"]*(?:""[^"]*)*)"(?!")|(?<!\S)(?P<number>-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(?!\S)'
+    r"|(?P<flag><exists>|<absent>)|(?P<open>\")|![^\n]*|\S",
+    re.IGNORECASE,
 )
-_WORDS = re.compile(r"\bwords?\b|词", re.I)
-WORD_PAUSE = 0.5
-"""Silence in seconds that ends an utterance where a file has only words."""
+"""Praat reads free-standing texts, numbers and flags; everything else in the file is comment
+(Praat manual, "TextGrid file formats")."""
 
 
 def is_textgrid(text: str) -> bool:
@@ -30,80 +36,100 @@ def is_textgrid(text: str) -> bool:
     )
 
 
-def read_textgrid(text: str) -> Reading:
-    """Tiers are speakers; tiers of words become utterances at pauses, phones are left out.
+class _Tokens:
+    """The texts, numbers and flags of a file, taken one by one."""
 
-    Raises TranscriptError when a tier holds fewer intervals than it announces.
-    """
-    from praatio.utilities import errors, textgrid_io
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._found = _TOKEN.finditer(text)
+        self._held: re.Match[str] | None = None
+        self._line, self._counted = 1, 0
 
-    try:
-        tiers = textgrid_io.parseTextgridStr(text, includeEmptyIntervals=True)["tiers"]
-        entries = {
-            str(t["name"]).strip(): [(float(e[0]), float(e[-2]), str(e[-1])) for e in t["entries"]]
-            for t in tiers
-            if t["class"] == "IntervalTier"
-        }
-    except (errors.PraatioException, ValueError, IndexError, KeyError, TypeError) as error:
-        line = text.count("\n") + 1
-        raise damaged(
-            line,
-            f"the TextGrid breaks off or is malformed ({error})",
-            f"TextGrid 不完整或有误（{error}）",
-        ) from error
-    _check_counts(text, len(tiers))
-    for intervals in entries.values():
-        for start, end, _ in intervals:
-            check_times(start, end, None)
-    return Reading(tuple(sorted(_tier_cues(entries), key=lambda c: c.start or 0.0)), prefixes=False)
+    def ended(self) -> bool:
+        """Whether nothing that counts is left."""
+        if self._held is None:
+            self._held = next((m for m in self._found if m.lastgroup is not None), None)
+        return self._held is None
 
+    def string(self) -> str:
+        """The next token, which must be a text."""
+        match = self._take("text", "a text in quotation marks", "引号中的文本")
+        return match["text"].replace('""', '"')
 
-def _check_counts(text: str, tiers: int) -> None:
-    """A file that was cut off announces more intervals than it has."""
-    for match in re.finditer(r"(?:intervals|points): size = (\d+)", text):
-        following = text[match.end() :].split("item [", 1)[0]
-        there = len(re.findall(r"(?:intervals|points) \[\d+\]", following))
-        if there != int(match[1]):
+    def number(self) -> float:
+        """The next token, which must be a number."""
+        return float(self._take("number", "a number", "数字")[0])
+
+    def present(self) -> bool:
+        """The next token, which must be <exists> or <absent>."""
+        return self._take("flag", "<exists>", "<exists>")[0].casefold() == "<exists>"
+
+    def line(self) -> int:
+        """The line on which the next token stands; of the last one at the end."""
+        at = len(self.text) if self.ended() or self._held is None else self._held.start()
+        self._line += self.text.count("\n", self._counted, at)
+        self._counted = at
+        return self._line
+
+    def _take(self, kind: str, en: str, zh: str) -> re.Match[str]:
+        line = self.line()
+        match, self._held = self._held, None
+        if match is None:
             raise damaged(
-                text.count("\n", 0, match.start()) + 1,
-                f"the tier announces {match[1]} intervals but holds {there}; is the file cut off?",
-                f"此层声明有 {match[1]} 个区间，实际只有 {there} 个，文件是否不完整？",
+                line,
+                f"the TextGrid ends where {en} is expected; is the file cut off?",
+                f"TextGrid 到此中断，此处应为{zh}，文件是否不完整？",
             )
-    announced = re.search(r"^size = (\d+)", text, re.MULTILINE)
-    if announced and int(announced[1]) != tiers:
+        if match.lastgroup != kind:
+            raise damaged(
+                line,
+                f"{en} is expected, not {match[0][:40]}",
+                f"此处应为{zh}，而不是 {match[0][:40]}",
+            )
+        return match
+
+
+def read_textgrid(text: str) -> Reading:
+    """Long and short TextGrids; interval tiers by observer.formats.tiers, points are left out.
+
+    Raises TranscriptError with the line when a tier holds less than it announces, when a number
+    is none, or an interval ends before it begins.
+    """
+    tokens = _Tokens(text)
+    tokens.string(), tokens.string()
+    tokens.number(), tokens.number()
+    if not tokens.present():
+        return Reading(())
+    tiers = [_tier(tokens) for _ in range(int(tokens.number()))]
+    if not tokens.ended():
         raise damaged(
-            text.count("\n", 0, announced.start()) + 1,
-            f"the file announces {announced[1]} tiers but {tiers} were read",
-            f"文件声明有 {announced[1]} 层，实际读到 {tiers} 层",
+            tokens.line(),
+            "more intervals or tiers follow than the file announces",
+            "此处之后的区间或层多于文件声明的数目",
         )
+    return read_tiers([tier for tier in tiers if tier is not None])
 
 
-def _tier_cues(entries: dict[str, list[tuple[float, float, str]]]) -> Iterator[Cue]:
-    spoken = {n: i for n, i in entries.items() if not _PHONES.search(n)}
-    sentences = {n: i for n, i in spoken.items() if not _WORDS.search(n)}
-    for name, intervals in (sentences or spoken).items():
-        said = [(s, e, t.strip()) for s, e, t in intervals if t.strip().casefold() not in _SILENT]
-        if name in sentences:
-            yield from (Cue(t, s, e, name) for s, e, t in said)
-        else:
-            speaker = _WORDS.sub("", name).strip(" -_:") or None
-            yield from utterances_of([Word(t, s, e) for s, e, t in said], speaker)
-
-
-def utterances_of(words: Sequence[Word], speaker: str | None) -> Iterator[Cue]:
-    """Words of one speaker as cues that end at pauses of WORD_PAUSE."""
-    run: list[Word] = []
-    for word in words:
-        if run and word.start - run[-1].end >= WORD_PAUSE:
-            yield _run_cue(run, speaker)
-            run = []
-        run.append(word)
-    if run:
-        yield _run_cue(run, speaker)
-
-
-def _run_cue(run: Sequence[Word], speaker: str | None) -> Cue:
-    return Cue(join_text([w.text for w in run]), run[0].start, run[-1].end, speaker, tuple(run))
+def _tier(tokens: _Tokens) -> Tier | None:
+    """The next tier; None for points."""
+    kind, name = tokens.string(), tokens.string()
+    tokens.number(), tokens.number()
+    line = tokens.line()
+    announced = int(tokens.number())
+    entries: list[Entry] = []
+    for held in range(announced):
+        if tokens.ended():
+            raise damaged(
+                line,
+                f"the tier announces {announced} intervals but holds {held}; is the file cut off?",
+                f"此层声明有 {announced} 个区间，实际只有 {held} 个，文件是否不完整？",
+            )
+        here = tokens.line()
+        start = tokens.number()
+        end = tokens.number() if kind == "IntervalTier" else start
+        check_times(start, end, here)
+        entries.append((start, end, " ".join(tokens.string().split("\n"))))
+    return Tier(name, tuple(entries)) if kind == "IntervalTier" else None
 
 
 def is_eaf(text: str) -> bool:
@@ -117,30 +143,73 @@ _SCHEMA_ATTRIBUTE = "{http://www.w3.org/2001/XMLSchema-instance}noNamespaceSchem
 def read_eaf(text: str) -> Reading:
     """Top-level time-aligned tiers; the PARTICIPANT, else the tier's name, is the speaker.
 
-    A tier whose values are machine labels (a diarization) gives speakers without words.
+    Where a top-level tier only has names or numbers of its stretches, its text child is read.
+    Raises TranscriptError with the line for broken XML and for references that lead nowhere.
     """
     from xml.etree.ElementTree import ParseError, tostring
 
     from defusedxml.ElementTree import fromstring
 
-    refuse_doctype(text.encode())
+    refuse_doctype(text.encode(errors="replace"))
+    # The declaration may name an encoding that the text no longer has; line ends stay.
+    body = re.sub(r"^(\s*)<\?xml[^>]*\?>", lambda m: "\n" * m[0].count("\n"), text)
     try:
-        body = re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
         # pympi answers broken XML with a bare Exception, so it only gets what parses; and it
         # insists on the schema, which other programs leave out.
-        root = fromstring(body)
-        root.attrib.setdefault(_SCHEMA_ATTRIBUTE, "EAFv3.0.xsd")
-        body = tostring(root, encoding="unicode")
-        cues = sorted(_eaf_cues(_eaf(body)), key=lambda c: c.start or 0.0)
+        root = fromstring(body.encode(errors="replace"))
     except ParseError as error:
         raise damaged(
             error.position[0], f"the XML breaks ({error})", f"XML 有误（{error}）"
         ) from error
+    root.attrib.setdefault(_SCHEMA_ATTRIBUTE, "EAFv3.0.xsd")
+    _check_references(root, text)
+    _place_unaligned(root)
+    try:
+        return _eaf_reading(_eaf(tostring(root, encoding="unicode")))
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise damaged(
             None, f"not a valid ELAN file ({error})", f"不是有效的 ELAN 文件（{error}）"
         ) from error
-    return Reading(tuple(cues), prefixes=all(c.speaker is None for c in cues))
+
+
+def _check_references(root: "Element", text: str) -> None:
+    """Time slots hold whole milliseconds, and every annotation names slots that are there."""
+    slots = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
+    for slot, value in slots.items():
+        if value is not None and not value.isdecimal():
+            raise damaged(
+                _line_of(text, f'"{slot}"'),
+                f"time slot {slot} is not in milliseconds: {value[:40]}",
+                f"时间点 {slot} 不是毫秒数：{value[:40]}",
+            )
+    for annotation in root.iter("ALIGNABLE_ANNOTATION"):
+        for end in ("TIME_SLOT_REF1", "TIME_SLOT_REF2"):
+            if annotation.get(end) not in slots:
+                name = annotation.get("ANNOTATION_ID", "")
+                raise damaged(
+                    _line_of(text, f'ANNOTATION_ID="{name}"'),
+                    f"annotation {name} refers to a time slot that is not there",
+                    f"标注 {name} 引用的时间点不存在",
+                )
+
+
+def _line_of(text: str, needle: str) -> int | None:
+    at = text.find(needle)
+    return None if at < 0 else text.count("\n", 0, at) + 1
+
+
+def _place_unaligned(root: "Element") -> None:
+    """Slots without a time lie evenly between their neighbours, as ELAN shows them."""
+    slots = list(root.iter("TIME_SLOT"))
+    known = [i for i, slot in enumerate(slots) if slot.get("TIME_VALUE") is not None]
+    for position, slot in enumerate(slots):
+        if slot.get("TIME_VALUE") is None:
+            before = max((i for i in known if i < position), default=None)
+            after = min((i for i in known if i > position), default=None)
+            first = int(slots[before].get("TIME_VALUE", "0")) if before is not None else 0
+            last = int(slots[after].get("TIME_VALUE", "0")) if after is not None else first
+            share = (position - (before or 0)) / ((after or position + 1) - (before or 0))
+            slot.set("TIME_VALUE", str(round(first + share * (last - first))))
 
 
 def _eaf(text: str) -> "Eaf":
@@ -153,96 +222,36 @@ def _eaf(text: str) -> "Eaf":
         return Eaf(str(path), suppress_version_warning=True)
 
 
-def _eaf_cues(document: "Eaf") -> Iterator[Cue]:
+def _eaf_reading(document: "Eaf") -> Reading:
+    properties = dict(document.properties)
+    ours = properties.get("schema") == SCHEMA
+    tiers = list(_eaf_tiers(document))
+    for tier in tiers:
+        for start, end, _ in tier.entries:
+            check_times(start, end, None)
+    if ours:
+        return own_tiers(tiers, properties.get("language"))
+    return read_tiers(tiers)
+
+
+_TEXT_CHILD = re.compile(r"tx|text|transcri|utter|ortho|原文|转写|话语|文本", re.IGNORECASE)
+
+
+def _eaf_tiers(document: "Eaf") -> Iterator[Tier]:
     for name in document.get_tier_names():
         attributes = document.tiers[name][2]
         if attributes.get("PARENT_REF"):
             continue
-        found = [
-            (a / 1000, b / 1000, (v or "").strip())
-            for a, b, v, *_ in document.get_annotation_data_for_tier(name)
-        ]
-        speaker = attributes.get("PARTICIPANT") or name
-        labels = bool(found) and all(is_machine(value) for _, _, value in found)
-        for start, end, value in found:
-            check_times(start, end, None)
-            if value:
-                yield Cue("", start, end, value) if labels else Cue(value, start, end, speaker)
+        source = name
+        if all(re.fullmatch(r"[\w.-]*\d[\w.-]*|", v or "") for v in _values(document, name)):
+            children = document.get_child_tiers_for(name)
+            source = next((c for c in children if _TEXT_CHILD.search(c)), name)
+        entries = tuple(
+            (a / 1000, b / 1000, " ".join((v or "").split("\n")))
+            for a, b, v, *_ in document.get_annotation_data_for_tier(source)
+        )
+        yield Tier(name, entries, attributes.get("PARTICIPANT") or None)
 
 
-def is_chat(text: str) -> bool:
-    """Whether it opens as CHAT does."""
-    return re.match(r"\s*@(?:UTF8|Begin|PID|Font|Window)\b", text) is not None
-
-
-_BULLET = re.compile(r"[\x15•]?\s?(?<!\d)(\d{1,9})_(\d{1,9})\s?[\x15•]?")
-_CHAT_CODES = (
-    (re.compile(r"\[[^\[\]]*\]"), ""),
-    (re.compile(r"&[=~+-]?\S+"), ""),
-    (re.compile(r"\b(?:xxx|yyy|www)\b"), ""),
-    (re.compile(r"\(\.+\)|\(\d*\.?\d*\)"), ""),
-    (re.compile(r"[<>‡„↑↓≠⌈⌉⌊⌋°∆∇☺ʔ]"), ""),
-    (re.compile(r"\((\w+)\)"), r"\1"),
-    (re.compile(r"(\w)@\w+(?::\w+)?"), r"\1"),
-    (re.compile(r"\+(?:\.\.\.|/{1,2}[.?]?|\"/?\.?|[,+^<])\??"), ""),
-    (re.compile(r"(?<=\w)[:^](?=\w)"), ""),
-    (re.compile(r"\b0\w*"), ""),
-)
-"""CHAT codes that are not words (CHAT manual, part 1), and what is left of them."""
-
-
-def read_chat(text: str) -> Reading:
-    """Main lines (*ABC:) with their time bullets; the participant's role is the speaker."""
-    roles: dict[str, str] = {}
-    language: str | None = None
-    cues: list[Cue] = []
-    for number, line in _logical_lines(text):
-        if line.startswith("@Participants:"):
-            roles = dict(_participants(line.split(":", 1)[1]))
-        elif line.startswith("@Languages:"):
-            language = line.split(":", 1)[1].strip()
-        elif line.startswith("*"):
-            cues.append(_chat_cue(line, number, roles))
-        elif line[:1] not in ("@", "%", ""):
-            raise damaged(
-                number, f"not a CHAT line: {line[:40]}", f"不是 CHAT 格式的行：{line[:40]}"
-            )
-    return Reading(tuple(c for c in cues if c.text), language, prefixes=False)
-
-
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with their continuations (which begin with a tab), numbered by their first."""
-    held: tuple[int, str] | None = None
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith(("\t", "  ")) and held is not None:
-            held = held[0], f"{held[1]} {line.strip()}"
-            continue
-        if held is not None:
-            yield held
-        held = number, line.strip()
-    if held is not None:
-        yield held
-
-
-def _participants(text: str) -> Iterable[tuple[str, str]]:
-    for entry in text.split(","):
-        parts = entry.split()
-        if len(parts) > 1:
-            yield parts[0], parts[-1]
-
-
-def _chat_cue(line: str, number: int, roles: dict[str, str]) -> Cue:
-    code, colon, said = line[1:].partition(":")
-    if not colon:
-        raise damaged(number, "a main line without a colon", "主行缺少冒号")
-    start = end = None
-    for match in _BULLET.finditer(said):
-        start = int(match[1]) / 1000 if start is None else start
-        end = int(match[2]) / 1000
-    check_times(start, end, number)
-    said = _BULLET.sub("", said)
-    for pattern, left in _CHAT_CODES:
-        said = pattern.sub(left, said)
-    said = re.sub(r"\s+([.,?!])", r"\1", join_text(said.split()))
-    spoken = any(c.isalnum() for c in said)
-    return Cue(said if spoken else "", start, end, roles.get(code, code), line=number)
+def _values(document: "Eaf", tier: str) -> list[str]:
+    return [value for _, _, value, *_ in document.get_annotation_data_for_tier(tier)]

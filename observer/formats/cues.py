@@ -12,6 +12,9 @@ from observer.errors import TranscriptError
 from observer.timeline import Role, Seconds
 from observer.transcript import Word
 
+SCHEMA = "observer/transcript/1"
+"""Names our own layout in JSON, and our own documents in their properties."""
+
 MAX_CUES = 200_000
 """More entries than a week of talk; a file with more is damaged or hostile."""
 
@@ -67,6 +70,15 @@ def damaged(line: int | None, en: str, zh: str) -> TranscriptError:
     return TranscriptError(
         en=f"The transcript is damaged at line {line}: {en}",
         zh=f"转写文件第 {line} 行有错误：{zh}",
+    )
+
+
+def no_words_note() -> Note:
+    """Tells that a file says who spoke when, not what."""
+    return Note(
+        "no_words",
+        "The file says who spoke when, not what: everything that needs words is missing.",
+        "文件只记录谁在何时说话，没有文字；需要文字的指标都无法得出。",
     )
 
 

@@ -1,10 +1,10 @@
 """Which layout a file has, by what is in it (never by its name), and its reading."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from observer.errors import TranscriptError
-from observer.formats import annotation, json_layouts, nist, office, plain, subtitles, tables
+from observer.formats import annotation, chat, json_layouts, nist, office, plain, subtitles, tables
 from observer.formats.cues import Reading
 from observer.formats.decoding import decode
 
@@ -32,7 +32,7 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("csv", lambda t: tables.delimited(t) is not None, _csv),
     Layout("textgrid", annotation.is_textgrid, _named("textgrid", annotation.read_textgrid)),
     Layout("eaf", annotation.is_eaf, _named("eaf", annotation.read_eaf)),
-    Layout("chat", annotation.is_chat, _named("chat", annotation.read_chat)),
+    Layout("chat", chat.is_chat, _named("chat", chat.read_chat)),
     Layout("subtitles", subtitles.is_other_subtitle,
            _named("subtitles", subtitles.read_other_subtitle)),
     Layout("srt", subtitles.is_srt, _named("srt", subtitles.read_srt)),
@@ -58,12 +58,13 @@ def read_bytes(data: bytes, layout: str | None = None) -> tuple[str, Reading]:
     kind = office.archive_kind(data)
     if layout not in (None, kind):
         raise _unknown_layout(layout or "", f"the file is {kind}", f"该文件是 {kind}")
-    if kind == "xlsx":
-        return "xlsx", _best_table(office.sheets(data))
-    text, found = office.document(data)
-    if any(tables.has_header(rows) for rows in found):
-        return "docx", _best_table(found)
-    return "docx", read_str(text)[1]
+    opened = office.workbook(data) if kind == "xlsx" else office.document(data)
+    if kind == "docx" and not any(tables.has_header(rows) for rows in opened.tables):
+        return "docx", read_str(opened.text)[1]
+    reading = _best_table(opened.tables)
+    if opened.ours:
+        reading = replace(reading, language=opened.language, prefixes=False)
+    return kind, reading
 
 
 def _best_table(found: list[list[list[tables.Cell]]]) -> Reading:

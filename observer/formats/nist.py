@@ -6,8 +6,8 @@ RTTM: NIST Rich Transcription 2009 evaluation plan, appendix A. STM and CTM: NIS
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from observer.formats.annotation import utterances_of
-from observer.formats.cues import Cue, Note, Reading, check_times, damaged
+from observer.formats.cues import Cue, Note, Reading, check_times, damaged, no_words_note
+from observer.formats.tiers import utterances_of
 from observer.transcript import Word
 
 _RTTM_KINDS = frozenset(
@@ -62,15 +62,12 @@ def read_rttm(text: str) -> Reading:
             start, duration = _float(fields[3], number), _float(fields[4], number)
             check_times(start, start + duration, number)
             end = round(start + duration, 6)
-            found.append((fields[1], Cue("", start, end, fields[7], line=number)))
+            chance = _chance(fields[8]) if len(fields) > 8 else None
+            cue = Cue("", start, end, fields[7], line=number, role_probability=chance)
+            found.append((fields[1], cue))
         elif fields[0] not in _RTTM_KINDS:
             raise damaged(number, f"not an RTTM type: {fields[0]}", f"不是 RTTM 类型：{fields[0]}")
-    note = Note(
-        "no_words",
-        "RTTM says who spoke when, not what: everything that needs words is missing.",
-        "RTTM 只记录谁在何时说话，没有文字；需要文字的指标都无法得出。",
-    )
-    return _one_recording(found, (note,))
+    return _one_recording(found, (no_words_note(),))
 
 
 def read_stm(text: str) -> Reading:
@@ -120,6 +117,13 @@ def read_ctm(text: str) -> Reading:
     ]
     others = {recording for recording, _, _ in found} - {found[0][0]}
     return Reading(tuple(cues), notes=tuple(_others_note(len(others))), prefixes=False)
+
+
+def _chance(text: str) -> float | None:
+    """The confidence field as a probability; None for <NA> and for other scales."""
+    if re.fullmatch(_NUMBER, text) and 0 < float(text) <= 1:
+        return float(text)
+    return None
 
 
 def _float(text: str, number: int) -> float:

@@ -1,10 +1,12 @@
 """XLSX by openpyxl and DOCX by python-docx, from archives that have been checked first."""
 
 import io
+import re
 import zipfile
+from dataclasses import dataclass
 
 from observer.errors import TranscriptError
-from observer.formats.cues import damaged
+from observer.formats.cues import SCHEMA, damaged
 from observer.formats.decoding import open_archive
 from observer.formats.tables import Cell
 
@@ -28,25 +30,55 @@ def archive_kind(data: bytes) -> str:
     )
 
 
-def sheets(data: bytes) -> list[list[list[Cell]]]:
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What an office file holds."""
+
+    tables: list[list[list[Cell]]]
+    text: str = ""
+    """The paragraphs outside tables, one a line."""
+    ours: bool = False
+    """Whether `formats.write` made it."""
+    language: str | None = None
+    """Only of our own files; the language that others state is that of their menus."""
+
+
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+
+
+def _cell(value: Cell) -> Cell:
+    """Excel writes control characters, and what looks like one, as _x000D_."""
+    if isinstance(value, str):
+        return _ESCAPED.sub(lambda m: chr(int(m[1], 16)), value)
+    return value
+
+
+def _declared(identifier: str | None, language: str | None) -> tuple[bool, str | None]:
+    ours = identifier == SCHEMA
+    return ours, language if ours else None
+
+
+def workbook(data: bytes) -> Office:
     """The rows of every visible sheet, cell values as Excel last calculated them."""
     import openpyxl
 
     try:
-        workbook = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
-        return [
-            [list(row) for row in sheet.iter_rows(values_only=True)]
-            for sheet in workbook.worksheets
+        book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        tables = [
+            [[_cell(cell) for cell in row] for row in sheet.iter_rows(values_only=True)]
+            for sheet in book.worksheets
             if sheet.sheet_state == "visible"
         ]
+        ours, language = _declared(book.properties.identifier, book.properties.language)
+        return Office(tables, ours=ours, language=language)
     except (KeyError, ValueError, TypeError, SyntaxError, OSError, zipfile.BadZipFile) as error:
         raise damaged(
             None, f"the workbook cannot be read ({error})", f"工作簿无法读取（{error}）"
         ) from error
 
 
-def document(data: bytes) -> tuple[str, list[list[list[Cell]]]]:
-    """(text of the paragraphs, rows of every table) of a Word document."""
+def document(data: bytes) -> Office:
+    """The text of the paragraphs and the rows of every table of a Word document."""
     import docx
     from docx.opc.exceptions import OpcError
 
@@ -56,8 +88,10 @@ def document(data: bytes) -> tuple[str, list[list[list[Cell]]]]:
         tables: list[list[list[Cell]]] = [
             [[cell.text for cell in row.cells] for row in table.rows] for table in opened.tables
         ]
+        properties = opened.core_properties
+        ours, language = _declared(properties.identifier, properties.language)
+        return Office(tables, text, ours, language)
     except (OpcError, KeyError, ValueError, SyntaxError, zipfile.BadZipFile) as error:
         raise damaged(
             None, f"the document cannot be read ({error})", f"文档无法读取（{error}）"
         ) from error
-    return text, tables
