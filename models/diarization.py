@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.activity import crowds
-from models.main_voice import Floats, Windows, main_voice, smoothed, unit
+from models.main_voice import Floats, Windows, eased_in_crowds, main_voice, smoothed, unit
 from models.voice_embedding import WINDOW_FRAMES, VoiceEncoder, mel_power
 from observer.engines import MAIN_SPEAKER, OnProgress, SpeakerSpan, ignore_progress
 from observer.media import Audio
@@ -44,7 +44,7 @@ class Ge2eDiarizer:
     @property
     def version(self) -> str:
         """Rules and weights."""
-        return f"1+{self._encoder.version}"
+        return f"2+{self._encoder.version}"
 
     def diarize(
         self,
@@ -68,6 +68,7 @@ class Ge2eDiarizer:
         enrolled = self._enrol(teacher_voice) if teacher_voice is not None else None
         voice = main_voice(windows, quiet, self.hop, enrolled)
         similarity = windows.vectors.astype(np.float32) @ voice.centroid
+        similarity = eased_in_crowds(similarity, quiet, voice)
         main = smoothed(similarity, windows.region, voice, self.hop / WINDOW)
         return spans_of(windows, main, regions, speech)
 

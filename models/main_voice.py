@@ -51,7 +51,7 @@ def main_voice(
     enrolled: Floats | None = None,
 ) -> Voice:
     """Find the main voice among the `usable` windows (all of them when those are too few)."""
-    if np.count_nonzero(usable) < 8:
+    if np.count_nonzero(usable) < FEW:
         usable = np.ones(len(windows.centre), bool)
     vectors = windows.vectors[usable].astype(np.float32)
     start = enrolled if enrolled is not None else widest_voice(vectors, windows.centre[usable], hop)
@@ -120,6 +120,28 @@ def _split(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
     return Voice(centroid, threshold, TEMPER * apart / max(float(within), 1e-4))
 
 
+IN_CROWD = 0.3
+"""Where the threshold lies in a crowd, from the crowd's similarity (0) to the main voice's (1)."""
+
+
+def eased_in_crowds(similarity: Floats, quiet: npt.NDArray[np.bool_], voice: Voice) -> Floats:
+    """`similarity` raised in the windows that are not `quiet`, so that one threshold does.
+
+    A voice over babble is a mixture, so nearer to the babble than it is alone: medians in four
+    lessons .69-.80 (alone .87-.89) against .56-.60 of the babble.
+    """
+    above = similarity[quiet & (similarity > voice.threshold)]
+    crowd = similarity[~quiet & (similarity <= voice.threshold)]
+    if len(above) < FEW or len(crowd) < FEW:
+        return similarity
+    low, high = float(np.median(crowd)), float(np.median(above))
+    eased = similarity.copy()
+    eased[~quiet] += max(0.0, voice.threshold - (low + IN_CROWD * (high - low)))
+    return eased
+
+
+FEW = 8
+"""Windows from which on something is said of them."""
 _SLOPE = 160.0
 TEMPER = 2.0
 """Set by hand between 1 (overlapping windows count as one) and 6.4 (as independent); the

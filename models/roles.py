@@ -1,6 +1,7 @@
 """Roles on the timeline, from voices, crowds and pauses."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from models.activity import Crowd, crowds
 from observer.engines import MAIN_SPEAKER, OnProgress, SpeakerSpan, ignore_progress
@@ -21,25 +22,28 @@ from observer.timeline import (
 class AcousticRoles:
     """The main voice is the teacher's, any other a student's, a crowd is group work or choral.
 
-    `bridge`: pauses of one role shorter than this belong to its talk (FIELD.md counts talk, not
-    phonation); longer ones are silence. `longest_choral`: a crowd that sets in at once, is not
+    `bridge`: pauses of one role shorter than this belong to its talk (talk is counted, not
+    phonation); longer ones are silence. `fading`: a crowd goes on for so long at most while one
+    of its voices still speaks. `longest_choral`: a crowd that sets in at once, is not
     longer than this and follows the teacher within `prompt` seconds is a choral answer; every
     other crowd is group work. From sound alone that is a guess; its probability is one too (0.9 or
     0.7 times the crowd's score, by whether the onset fits), not calibrated.
     """
 
     name = "acoustic"
-    version = "1"
+    version = "2"
 
     def __init__(
         self,
         *,
-        bridge: Seconds = 0.5,
+        bridge: Seconds = 0.4,
+        fading: Seconds = 4.0,
         longest_choral: Seconds = 20.0,
         prompt: Seconds = 3.0,
         threads: int = 1,
     ) -> None:
         self.bridge = bridge
+        self.fading = fading
         self.longest_choral = longest_choral
         self.prompt = prompt
         self.threads = threads
@@ -55,10 +59,15 @@ class AcousticRoles:
         whole = Span(0.0, audio.duration)
         main = [s for s in speakers if s.speaker == MAIN_SPEAKER]
         taught = union(s.span for s in main)
-        found = [c for c in crowds(audio) if not _one_voice(c.span, taught, speech)]
+        alone = [s for s in speakers if s.speaker != MAIN_SPEAKER]
+        talk = _bridged([s.span for s in alone], self.bridge)
+        found = [
+            _faded(c, talk, self.fading)
+            for c in crowds(audio)
+            if not _one_voice(c.span, taught, speech)
+        ]
         on_progress(0.5)
         crowded = union(c.span for c in found)
-        alone = [s for s in speakers if s.speaker != MAIN_SPEAKER]
         students = [_cut(s, part) for s in alone for part in difference([s.span], crowded)]
         voiced = [
             *_roles(main, Role.TEACHER, self.bridge, [s.span for s in students]),
@@ -86,6 +95,19 @@ def _one_voice(crowd: Span, taught: Sequence[Span], speech: Sequence[Span]) -> b
     """Whether a supposed crowd is the teacher speaking without pauses."""
     spoken = total(intersection([crowd], speech))
     return total(intersection([crowd], taught)) > 0.75 * max(spoken, 0.5 * crowd.duration)
+
+
+def _bridged(spans: Sequence[Span], bridge: Seconds) -> list[Span]:
+    """Merged stretches with the pauses under `bridge` filled."""
+    filled = union(Span(span.start, span.end + bridge) for span in spans)
+    return [Span(span.start, span.end - bridge) for span in filled]
+
+
+def _faded(crowd: Crowd, talk: Sequence[Span], most: Seconds) -> Crowd:
+    """`crowd` with its last voices: the level sinks before all of them have finished."""
+    going_on = [s.end for s in talk if s.start < crowd.end - 1.0 and s.end > crowd.end]
+    end = min(max(going_on, default=crowd.end), crowd.end + most)
+    return replace(crowd, end=end)
 
 
 def _cut(item: SpeakerSpan, part: Span) -> SpeakerSpan:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from models.edges import followed
 from observer.engines import OnProgress, ignore_progress
 from observer.errors import MissingWeights
 from observer.media import Audio, Samples
-from observer.timeline import Seconds, Span
+from observer.timeline import Seconds, Span, union
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -36,8 +37,9 @@ class SileroVad:
     `minimum_speech` and `minimum_silence` are seconds. `offset_bias` is how many seconds late
     the network lets go of a voice: on lessons whose phrases have measured ends the median
     was 0.05-0.06 s in two reverberant lessons and 0.09-0.18 s in dry ones (onsets: from 0.02 s
-    early to 0.03 s late), so the least of it is taken off every end; see
-    docs/decisions/0003-roles.md.
+    early to 0.03 s late), so the least of it is taken off every end. From there the edges are
+    followed outwards through what is heard (`models.edges`), and `pad` is added on both sides,
+    as silero does by default; see docs/decisions/0003-roles.md.
     """
 
     name = "silero"
@@ -49,26 +51,28 @@ class SileroVad:
         minimum_speech: Seconds = 0.25,
         minimum_silence: Seconds = 0.1,
         offset_bias: Seconds = 0.06,
+        pad: Seconds = 0.03,
         threads: int = 1,
     ) -> None:
         self.threshold = threshold
         self.minimum_speech = minimum_speech
         self.minimum_silence = minimum_silence
         self.offset_bias = offset_bias
+        self.pad = pad
         self.threads = threads
         self._lock = Lock()
         self._session: InferenceSession | None = None
 
     @property
     def version(self) -> str:
-        """Version of silero-vad and the first 12 digits of the weights' sha256."""
+        """Version of silero-vad, of our edges, and the first 12 digits of the weights' sha256."""
         try:
-            return f"{version('silero-vad')}+{_digest(_weights_file())}"
+            return f"{version('silero-vad')}+edges1+{_digest(_weights_file())}"
         except PackageNotFoundError as error:
             raise _missing() from error
 
     def speech(self, audio: Audio, on_progress: OnProgress = ignore_progress) -> list[Span]:
-        """Disjoint stretches of speech in order, unpadded.
+        """Disjoint stretches of speech in order.
 
         Raises MissingWeights when silero-vad is not installed.
         """
@@ -80,10 +84,14 @@ class SileroVad:
             minimum_speech=self.minimum_speech,
             minimum_silence=self.minimum_silence,
         )
-        return [
+        sure = [
             Span(span.start, max(span.start, min(span.end - self.offset_bias, audio.duration)))
             for span in stretches
         ]
+        return union(
+            Span(max(0.0, span.start - self.pad), min(audio.duration, span.end + self.pad))
+            for span in followed(audio, sure)
+        )
 
     def probabilities(
         self, audio: Audio, on_progress: OnProgress = ignore_progress

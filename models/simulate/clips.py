@@ -106,7 +106,7 @@ def raised(sound: npt.NDArray[np.float32], factor: float) -> npt.NDArray[np.floa
     if factor == 1.0:
         return sound
     at = np.arange(0, len(sound) - 1, factor)
-    return np.interp(at, np.arange(len(sound)), sound).astype(np.float32)
+    return np.asarray(np.interp(at, np.arange(len(sound)), sound), np.float32)
 
 
 def audible(sound: npt.NDArray[np.floating]) -> list[Span]:
