@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 
 from models.asr_windows import Window, windows
-from models.cleaning import Dropped, Note
+from models.cleaning import Dropped
 from models.sentences import punctuate
-from observer.engines import OnProgress, ignore_progress
+from observer.engines import Note, OnProgress, ignore_progress
 from observer.errors import EngineError
 from observer.media import Audio
 from observer.sentences import sentence_ends

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from models import whisper_weights
 from models.asr_windows import windows
-from models.cleaning import Dropped, Note
+from models.cleaning import Dropped
 from models.whisper_decoding import half_precision_encoder
 from models.whisper_recognition import Recognition, Settings
 from models.window_text import WindowText
-from observer.engines import OnProgress, ignore_progress
+from observer.engines import Note, OnProgress, ignore_progress
 from observer.errors import EngineError
 from observer.files import sha256_of
 from observer.media import Audio

@@ -11,15 +11,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
+from observer.engines import Note
 from observer.timeline import Seconds, Span, intersection, total
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something a reader of the transcript should know about how it was made."""
-
-    en: str
-    zh: str
 
 
 class Reason(StrEnum):

@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from models.cleaning import Dropped, Note
+from models.cleaning import Dropped
 from models.scripted_checkpoint import Script, scripted_checkpoint, scripted_words
-from observer.engines import OnProgress, ignore_progress
+from observer.engines import Note, OnProgress, ignore_progress
 from observer.errors import EngineError
 from observer.media import Audio
 from observer.timeline import Seconds, Span, union

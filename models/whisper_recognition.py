@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from models.asr_windows import Window
-from models.cleaning import Note
 from models.whisper_decoding import (
     Decoded,
     decode,
@@ -15,7 +14,7 @@ from models.whisper_decoding import (
     vote_language,
 )
 from models.whisper_words import TimedWord, align_words
-from observer.engines import OnProgress
+from observer.engines import Note, OnProgress
 from observer.errors import EngineError
 from observer.media import Audio
 

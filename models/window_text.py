@@ -7,11 +7,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from models.asr_windows import Window, trimmed
-from models.cleaning import Dropped, Note, Reason, doubt, loops
+from models.cleaning import Dropped, Reason, doubt, loops
 from models.sentences import punctuate
 from models.whisper_decoding import Decoded
 from models.whisper_words import TimedWord
 from models.word_pieces import assemble
+from observer.engines import Note
 from observer.sentences import sentence_ends
 from observer.timeline import Span
 from observer.transcript import Word, join_text

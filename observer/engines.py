@@ -37,6 +37,14 @@ class SpeakerSpan:
         return Span(self.start, self.end)
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something a reader of the transcript should know about how it was made."""
+
+    en: str
+    zh: str
+
+
 MAIN_SPEAKER = "main"
 """The cluster a Diarizer holds for the teacher's; every other name is another voice."""
 
@@ -99,6 +107,8 @@ class Transcriber(Protocol):
     version: str
     low_accuracy: bool
     """True when the report must warn that the words are unreliable."""
+    notes: tuple[Note, ...]
+    """What a reader should know about the last `transcribe`; empty before it."""
 
     def transcribe(
         self,

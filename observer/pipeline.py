@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from observer import __version__, taxonomies
-from observer.alignment import align
+from observer.agreement import witness_agreement
 from observer.checkpoints import Checkpoints, fingerprint
 from observer.discourse import Discourse, Label
 from observer.engines import (
     Diarizer,
     Labeller,
+    Note,
     OnProgress,
     RoleAssigner,
     SpeakerSpan,
@@ -28,11 +29,12 @@ from observer.errors import Language, UsageError
 from observer.files import sha256_of
 from observer.formats import ImportedTranscript, read
 from observer.indicators import Material, measure
-from observer.joining import merge_witnesses, timeline_from, with_roles
+from observer.joining import declared_on, merge_witnesses, timeline_from, with_roles
 from observer.media import Audio, Recording, decode, encode_opus
 from observer.observation import EngineUsed, Observation, Provenance
 from observer.quality import Quality, assess, refuse_if_unobservable
 from observer.report import Report, claims
+from observer.segmentation import in_sentences
 from observer.structure import find_exchanges, find_waits
 from observer.timeline import RoleSpan, Seconds, Span
 from observer.transcript import Transcript
@@ -146,6 +148,14 @@ class _Heard:
     key: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Recognised:
+    """What the recogniser said; a job that goes on after it must tell its notes too."""
+
+    transcript: Transcript
+    notes: tuple[Note, ...]
+
+
 class _Job:
     """One run of the stages."""
 
@@ -159,12 +169,15 @@ class _Job:
         self.working_file = workspace / "audio.s16"
         self.on_step = on_step
         self.inputs: dict[str, str] = {}
+        self.notes: list[Note] = []
         self._audio: Audio | None = None
 
     def run(self) -> Observation:
         heard = self._hear() if self.source.recording else None
         transcript = self._words(heard)
-        timeline = tuple(heard.timeline if heard else timeline_from(transcript))
+        timeline = (
+            declared_on(heard.timeline, transcript) if heard else tuple(timeline_from(transcript))
+        )
         return self._measure(heard, transcript, timeline)
 
     def close(self) -> None:
@@ -258,15 +271,15 @@ class _Job:
         if engine is None or heard is None:
             return Transcript(language=self.settings.language or "und")
         key = fingerprint(heard.key, _id(engine), self.settings.language)
-        transcript = self.kept.stage(
-            "words",
-            key,
-            Transcript,
-            lambda: engine.transcribe(
-                self.audio(), heard.speech, self.settings.language, self._progress("words")
-            ),
+        found = self.kept.stage("words", key, _Recognised, lambda: self._recognised(engine, heard))
+        self.notes += found.notes
+        return with_roles(found.transcript, heard.timeline)
+
+    def _recognised(self, engine: Transcriber, heard: _Heard) -> _Recognised:
+        transcript = engine.transcribe(
+            self.audio(), heard.speech, self.settings.language, self._progress("words")
         )
-        return with_roles(transcript, heard.timeline)
+        return _Recognised(transcript, engine.notes)
 
     def _imported(self) -> ImportedTranscript | None:
         if self.source.transcript is None:
@@ -275,12 +288,21 @@ class _Job:
         return read(self.source.transcript, language=self.settings.language)
 
     def _joined(self, imported: ImportedTranscript, heard: _Heard | None) -> Transcript:
+        """The file's words, one utterance a sentence, with what the sound adds to them."""
+        cut = (
+            in_sentences(imported, heard.speech, heard.timeline)
+            if heard
+            else in_sentences(imported)
+        )
+        self.notes += (Note(note.en, note.zh) for note in cut.notes)
         if heard is None:
-            return imported.transcript
-        if not imported.transcript.timed:
-            aligned = align(imported.transcript, heard.speech, timeline=heard.timeline)
-            imported = imported.with_transcript(aligned)
-        return merge_witnesses(imported, heard.timeline)
+            return cut.transcript
+        agreement = witness_agreement(
+            imported if imported.transcript.timed else cut, heard.timeline
+        )
+        if (note := agreement.note) is not None:
+            self.notes.append(Note(note.en, note.zh))
+        return merge_witnesses(cut, heard.timeline, heard.speech)
 
     # -- figures -------------------------------------------------------------------------
 
@@ -386,6 +408,9 @@ class _Job:
             },
             inputs=dict(sorted(self.inputs.items())),
             seed=self.settings.seed,
+            notes=tuple(
+                n.zh if self.settings.report_language == "zh" else n.en for n in self.notes
+            ),
         )
 
 
