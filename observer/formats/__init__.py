@@ -36,15 +36,26 @@ def read(
     layout: str | None = None,
     roles: Mapping[str, Role] | None = None,
     keep_names: bool = False,
+    recording: str | None = None,
 ) -> ImportedTranscript:
     """A transcript file of any known layout, found by its content.
 
     `language` overrules what the file says and its script shows. `roles` states the role of
     speaker labels as they stand in the file. Names of students are replaced by neutral labels
-    unless `keep_names`. Raises TranscriptError, with the line where there is one.
+    unless `keep_names`. Of a file that covers several recordings (RTTM, STM, CTM, SegLST) the
+    one called `recording` is read, else the one named as the file is, else the first. Raises
+    TranscriptError, with the line where there is one.
     """
     name, reading = read_bytes(load(Path(path)), layout)
-    return assemble(reading, name, language=language, roles=roles, keep_names=keep_names)
+    return assemble(
+        reading,
+        name,
+        language=language,
+        roles=roles,
+        keep_names=keep_names,
+        recording=recording,
+        file_name=Path(path).stem,
+    )
 
 
 def read_text(
@@ -54,7 +65,15 @@ def read_text(
     layout: str | None = None,
     roles: Mapping[str, Role] | None = None,
     keep_names: bool = False,
+    recording: str | None = None,
 ) -> ImportedTranscript:
     """The same for text that is already in memory (pasted into a form, say)."""
     name, reading = read_str(text.replace("\r\n", "\n").replace("\r", "\n"), layout)
-    return assemble(reading, name, language=language, roles=roles, keep_names=keep_names)
+    return assemble(
+        reading,
+        name,
+        language=language,
+        roles=roles,
+        keep_names=keep_names,
+        recording=recording,
+    )

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from observer.alignment import speaking_time
 from observer.errors import TranscriptError
 from observer.formats.cues import MAX_CUES, Cue, Note, Reading
+from observer.formats.ends import from_zero, of_recording, with_ends
 from observer.formats.prefixes import attribute
 from observer.formats.speakers import DeclaredSpeaker, assign
 from observer.timeline import Role, Seconds
@@ -33,6 +33,9 @@ class ImportedTranscript:
     speakers: tuple[DeclaredSpeaker, ...]
     notes: tuple[Note, ...]
 
+    offset: Seconds = 0.0
+    """Seconds that were taken off all times, because they counted from a clock."""
+
     def with_transcript(self, transcript: Transcript) -> "ImportedTranscript":
         """The same import with another transcript, once it was aligned to a recording."""
         return replace(self, transcript=transcript)
@@ -45,14 +48,21 @@ def assemble(
     language: str | None,
     roles: Mapping[str, Role] | None,
     keep_names: bool,
+    recording: str | None = None,
+    file_name: str = "",
 ) -> ImportedTranscript:
-    """The transcript that a reading stands for. Raises TranscriptError when it has no words."""
+    """The transcript that a reading stands for. Raises TranscriptError when it has no words.
+
+    Of a file with several recordings `recording` is read; without it the one that is called as
+    the file is (without suffix), else the first.
+    """
     if len(reading.cues) > MAX_CUES:
         raise TranscriptError(
             en=f"The transcript has more than {MAX_CUES} entries: not one lesson. Split it.",
             zh=f"转写超过 {MAX_CUES} 条，不像一节课，请拆分。",
         )
-    cues, notes = list(reading.cues), list(reading.notes)
+    cues, found = of_recording(reading.cues, recording, file_name)
+    notes = [*reading.notes, *found]
     if reading.prefixes:
         cues, found = attribute(cues)
         notes += found
@@ -66,12 +76,14 @@ def assemble(
     spoken = language or _tag(reading.language) or script_language(c.text for c in cues)
     cues, found = _in_order(cues)
     notes += found
+    cues, offset, found = (cues, 0.0, []) if reading.ours else from_zero(cues)
+    notes += found
     cues, found = with_ends(cues)
     notes += found
     cues, speakers, found = assign(cues, language=spoken, stated=roles, keep_names=keep_names)
     notes += found
     transcript = Transcript(spoken, tuple(_utterances(cues)), f"import:{layout}")
-    return ImportedTranscript(transcript, layout, tuple(speakers), tuple(notes))
+    return ImportedTranscript(transcript, layout, tuple(speakers), tuple(notes), offset)
 
 
 def _utterances(cues: Sequence[Cue]) -> list[Utterance]:
@@ -134,57 +146,3 @@ def _in_order(cues: list[Cue]) -> tuple[list[Cue], list[Note]]:
         f"条目未按时间排列（有 {moved} 处倒退），已按时间排序。",
     )
     return sorted(cues, key=lambda c: c.start or 0.0), [note]
-
-
-def with_ends(cues: list[Cue]) -> tuple[list[Cue], list[Note]]:
-    """Cues that only have a start get an end, marked approximate.
-
-    The end is where the words would be over (`speaking_time`), at the latest at the next
-    start. Entries that share one start (whole seconds!) divide the time up to the next.
-    """
-    open_ended = [i for i, c in enumerate(cues) if c.start is not None and c.end is None]
-    if not open_ended:
-        return cues, []
-    done = list(cues)
-    position = 0
-    while position < len(open_ended):
-        first = open_ended[position]
-        same = [first]
-        while (
-            position + 1 < len(open_ended)
-            and open_ended[position + 1] == same[-1] + 1
-            and (cues[open_ended[position + 1]].start == cues[first].start)
-        ):
-            position += 1
-            same.append(open_ended[position])
-        position += 1
-        following = cues[same[-1] + 1].start if same[-1] + 1 < len(cues) else None
-        _close(done, same, following)
-    whole = all(float(cues[i].start or 0).is_integer() for i in open_ended)
-    return done, [_ends_note(len(open_ended), whole)]
-
-
-def _close(cues: list[Cue], group: Sequence[int], following: Seconds | None) -> None:
-    start = cues[group[0]].start or 0.0
-    lengths = [speaking_time(cues[i].text) for i in group]
-    room = sum(lengths)
-    if following is not None and following > start:
-        room = min(room, following - start)
-    done = 0.0
-    for i, length in zip(group, lengths, strict=True):
-        first = start + room * done / sum(lengths)
-        done += length
-        last = start + room * done / sum(lengths)
-        cues[i] = replace(cues[i], start=round(first, 3), end=round(last, 3), approximate=True)
-
-
-def _ends_note(count: int, whole: bool) -> Note:
-    return Note(
-        "estimated_ends",
-        f"The file gives no end for {count} entries"
-        + (" and its starts are whole seconds" if whole else "")
-        + "; ends were estimated from the length of the words. Times are approximate.",
-        f"文件中有 {count} 条没有结束时间"
-        + ("，开始时间只精确到秒" if whole else "")
-        + "；结束时间按字数估计，时间为近似值。",
-    )

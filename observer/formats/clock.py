@@ -8,7 +8,7 @@ from observer.timeline import Seconds
 CLOCK = r"(?:\d{1,3}[:：])?\d{1,3}[:：]\d{2}(?:[.,]\d{1,3})?"
 """Regular expression of a clock time with at least minutes and seconds."""
 
-_CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.,](\d{1,6}))?")
+_CLOCK = re.compile(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{1,2})(?:[.,](\d{1,6}))?")
 _SPOKEN = re.compile(
     r"(?:(\d+)\s*(?:小时|h))?\s*(?:(\d+)\s*(?:分钟?|min|m))?\s*(?:(\d+(?:\.\d+)?)\s*(?:秒|s))?"
 )
@@ -42,6 +42,8 @@ LONGEST_CLOCK = 40
 def _clock_seconds(
     hours: str | None, minutes: str, seconds: str, fraction: str | None
 ) -> Seconds | None:
+    if len(seconds) == 1 and hours is None and fraction is None:
+        return None  # 3:4 is a ratio; Teams writes 0:0:3.12
     if int(seconds) > 59 or (hours is not None and int(minutes) > 59):
         return None
     whole = int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds)

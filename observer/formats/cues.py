@@ -6,6 +6,7 @@ prefixes, missing ends, roles, names, ids) happens once, in observer.formats.ass
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from observer.errors import TranscriptError
@@ -49,6 +50,8 @@ class Cue:
     role_probability: float | None = None
     approximate: bool = False
     id: str | None = None
+    recording: str | None = None
+    """Which recording it belongs to, in files that hold several (RTTM, STM, CTM, SegLST)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +62,31 @@ class Reading:
     language: str | None = None
     """As the file declares it; None when it says nothing."""
     notes: tuple[Note, ...] = ()
+    ours: bool = False
+    """Whether our own program wrote the file: its times count from the recording's start."""
     prefixes: bool = True
     """Whether the text of a cue may begin with its speaker ("Name: …")."""
 
 
-def damaged(line: int | None, en: str, zh: str) -> TranscriptError:
-    """The error for a file that breaks its own format at `line`."""
-    if line is None:
-        return TranscriptError(en=f"The transcript is damaged: {en}", zh=f"转写文件有错误：{zh}")
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a file whose entries are not lines; its line is looked up when asked for."""
+
+    number: int
+    """From 1."""
+    find: Callable[[int], int | None]
+    """entry number → line, None where that cannot be told."""
+
+
+def damaged(place: int | Entry | None, en: str, zh: str) -> TranscriptError:
+    """The error for a file that breaks its own format at a line or an entry."""
+    line = place.find(place.number) if isinstance(place, Entry) else place
+    at_en, at_zh = (f" at line {line}", f"第 {line} 行") if line is not None else ("", "")
+    if isinstance(place, Entry):
+        at_en += f" (entry {place.number})"
+        at_zh += f"（第 {place.number} 条）"
     return TranscriptError(
-        en=f"The transcript is damaged at line {line}: {en}",
-        zh=f"转写文件第 {line} 行有错误：{zh}",
+        en=f"The transcript is damaged{at_en}: {en}", zh=f"转写文件{at_zh}有错误：{zh}"
     )
 
 
@@ -82,18 +99,18 @@ def no_words_note() -> Note:
     )
 
 
-def check_times(start: Seconds | None, end: Seconds | None, line: int | None) -> None:
+def check_times(start: Seconds | None, end: Seconds | None, place: int | Entry | None) -> None:
     """Raise TranscriptError when a cue's times cannot be: negative, huge, or end before start."""
     for value in (start, end):
         if value is not None and not (math.isfinite(value) and 0 <= value <= MAX_TIME):
             raise damaged(
-                line,
+                place,
                 f"{value:g} s is not a time in a recording (0 to 100 hours)",
                 f"{value:g} 秒不是录音里的时间（应在 0 到 100 小时之间）",
             )
     if start is not None and end is not None and end < start:
         raise damaged(
-            line,
+            place,
             f"the end ({end:g} s) comes before the start ({start:g} s); correct the two times",
             f"结束时间（{end:g} 秒）早于开始时间（{start:g} 秒），请改正",
         )

@@ -4,7 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from observer.errors import TranscriptError
-from observer.formats import annotation, chat, json_layouts, nist, office, plain, subtitles, tables
+from observer.formats import (
+    annotation,
+    chat,
+    json_layouts,
+    nist,
+    office,
+    plain,
+    services,
+    subtitles,
+    tables,
+)
 from observer.formats.cues import Reading
 from observer.formats.decoding import decode
 
@@ -35,6 +45,8 @@ LAYOUTS: tuple[Layout, ...] = (
     Layout("chat", chat.is_chat, _named("chat", chat.read_chat)),
     Layout("subtitles", subtitles.is_other_subtitle,
            _named("subtitles", subtitles.read_other_subtitle)),
+    Layout("tencent_result", services.is_tencent_result,
+           _named("tencent_result", services.read_tencent_result)),
     Layout("srt", subtitles.is_srt, _named("srt", subtitles.read_srt)),
     Layout("rttm", nist.is_rttm, _named("rttm", nist.read_rttm)),
     Layout("stm", nist.is_stm, _named("stm", nist.read_stm)),
@@ -63,7 +75,7 @@ def read_bytes(data: bytes, layout: str | None = None) -> tuple[str, Reading]:
         return "docx", read_str(opened.text)[1]
     reading = _best_table(opened.tables)
     if opened.ours:
-        reading = replace(reading, language=opened.language, prefixes=False)
+        reading = replace(reading, language=opened.language, ours=True, prefixes=False)
     return kind, reading
 
 

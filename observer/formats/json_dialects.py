@@ -29,6 +29,8 @@ class Dialect:
     """Seconds per unit of time in the file."""
     words_from_entry: bool = False
     """Whether word times count from the start of their entry."""
+    guess_unit: bool = False
+    """Whether times may also be whole milliseconds (see json_layouts)."""
 
 
 DIALECTS: tuple[Dialect, ...] = (
@@ -53,21 +55,37 @@ DIALECTS: tuple[Dialect, ...] = (
     Dialect("tencent_json", ("ResultDetail",), frozenset({"FinalSentence"}),
             ("StartMs",), ("EndMs",), ("FinalSentence",), ("SpeakerId",), "Words", ("Word",),
             ("OffsetStartMs",), ("OffsetEndMs",), scale=0.001, words_from_entry=True),
+    Dialect("tencent_json", ("flash_result", "*", "sentence_list"), frozenset({"start_time"}),
+            ("start_time",), ("end_time",), ("text",), ("speaker_id",), "word_list", ("word",),
+            ("start_time",), ("end_time",), scale=0.001),
+    Dialect("dashscope_json", ("transcripts", "*", "sentences"), frozenset({"begin_time"}),
+            ("begin_time",), ("end_time",), ("text",), ("speaker_id",), "words", ("text",),
+            ("begin_time",), ("end_time",), scale=0.001),
+    Dialect("aliyun_json", ("Result", "Sentences"), frozenset({"BeginTime", "Text"}),
+            ("BeginTime",), ("EndTime",), ("Text",), ("SpeakerId", "ChannelId"), scale=0.001),
+    Dialect("aliyun_json", ("Sentences",), frozenset({"BeginTime", "Text"}),
+            ("BeginTime",), ("EndTime",), ("Text",), ("SpeakerId", "ChannelId"), scale=0.001),
     Dialect("volcengine_json", ("result", "*", "utterances"), frozenset({"start_time", "text"}),
             ("start_time",), ("end_time",), ("text",), ("speaker", "speaker_id"), "words",
             ("text",), ("start_time",), ("end_time",), scale=0.001),
     Dialect("volcengine_json", ("result", "utterances"), frozenset({"start_time", "text"}),
             ("start_time",), ("end_time",), ("text",), ("speaker", "speaker_id"), "words",
             ("text",), ("start_time",), ("end_time",), scale=0.001),
+    Dialect("volcengine_json", ("resp", "utterances"), frozenset({"start_time", "text"}),
+            ("start_time",), ("end_time",), ("text",), ("speaker", "speaker_id"), "words",
+            ("text",), ("start_time",), ("end_time",), scale=0.001),
     Dialect("iflytek_json", (), frozenset({"bg", "ed", "onebest"}),
             ("bg",), ("ed",), ("onebest",), ("speaker",), scale=0.001),
     Dialect("seglst_json", (), frozenset({"start_time", "words", "session_id"}),
             ("start_time",), ("end_time",), ("words",), ("speaker",)),
+    Dialect("deepgram_json", ("results", "utterances"), frozenset({"start", "transcript"}),
+            ("start",), ("end",), ("transcript",), ("speaker",), "words",
+            ("punctuated_word", "word"), ("start",), ("end",), ("confidence",)),
     Dialect("segments_json", (), frozenset({"start", "text"}), ("start",), ("end",),
             ("text", "sentence"), ("speaker", "spk", "role"), confidence=(), words="words",
-            word=("word", "text"), word_start=("start",), word_end=("end",)),
+            word=("word", "text"), word_start=("start",), word_end=("end",), guess_unit=True),
     Dialect("segments_json", ("utterances",), frozenset({"start", "text"}), ("start",), ("end",),
             ("text", "sentence"), ("speaker", "spk", "role"), confidence=(), words="words",
-            word=("word", "text"), word_start=("start",), word_end=("end",)),
+            word=("word", "text"), word_start=("start",), word_end=("end",), guess_unit=True),
 )  # fmt: skip
 """Tried in this order. Names as documented by each program (docs/formats.md cites them)."""

@@ -4,18 +4,18 @@ Layouts are rows of the table json_dialects.DIALECTS. Our own files (transcript.
 observation.json) are read back whole, with their roles.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeAlias
+from functools import partial
+from statistics import median
 
 from observer.errors import TranscriptError
-from observer.formats.cues import Cue, Reading, check_times, damaged
+from observer.formats import services
+from observer.formats.cues import Cue, Entry, Reading, check_times, damaged
 from observer.formats.json_dialects import DIALECTS, Dialect
+from observer.formats.json_values import Json, first, line_of_entry, number, obj, parse_json
 from observer.timeline import Role
 from observer.transcript import Word
-
-Json: TypeAlias = "str | float | int | bool | list[Json] | dict[str, Json] | None"
 
 
 def is_json(text: str) -> bool:
@@ -23,34 +23,30 @@ def is_json(text: str) -> bool:
     return re.match(r'\s*(?:\{\s*["}]|\[\s*[\[{\]"])', text) is not None
 
 
-def parse_json(text: str) -> Json:
-    """The value. Raises TranscriptError with the line of the fault."""
-    try:
-        value: Json = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise damaged(
-            error.lineno,
-            f"not valid JSON ({error.msg}, column {error.colno}); is the file cut off?",
-            f"不是有效的 JSON（第 {error.colno} 列：{error.msg}），文件是否不完整？",
-        ) from error
-    except (RecursionError, ValueError) as error:
-        raise damaged(None, "the JSON is nested too deeply", "JSON 嵌套过深或数值过大") from error
-    return value
-
-
 def read_json(text: str) -> tuple[str, Reading]:
     """(layout, reading) of any known JSON. Raises TranscriptError when it is none of them."""
-    value = parse_json(text)
+    value = _unwrapped(parse_json(text))
+
+    def locate(key: str, position: int) -> int | None:
+        return line_of_entry(text, key, position)
+
     if isinstance(value, dict) and isinstance(value.get("transcript"), dict):
-        return "observer_json", _ours(value["transcript"])
+        return "observer_json", _ours(value["transcript"], text)
     if isinstance(value, dict) and "utterances" in value and "language" in value:
-        return "observer_json", _ours(value)
-    if (paragraphs := _tingwu(value)) is not None:
+        return "observer_json", _ours(value, text)
+    if (paragraphs := services.tingwu(value, locate)) is not None:
         return "tingwu_json", paragraphs
+    if (lattice := services.iflytek(value, locate)) is not None:
+        return "iflytek_json", lattice
     for dialect in DIALECTS:
         entries = list(_entries(value, dialect.path))
         if entries and isinstance(entries[0], dict) and dialect.needs <= entries[0].keys():
-            return dialect.name, Reading(tuple(_cues(entries, dialect)), _language(value))
+            key = next((k for k in reversed(dialect.path) if k != "*"), "")
+            places = [Entry(n, partial(locate, key)) for n in range(1, len(entries) + 1)]
+            cues = tuple(_cues(entries, dialect, places))
+            return dialect.name, Reading(cues, _language(value))
+    if (lines := services.tencent_text(value)) is not None:
+        return "tencent_json", lines
     raise TranscriptError(
         en="This JSON is no transcript of a known layout. Known: "
         + ", ".join(dict.fromkeys(d.name for d in DIALECTS))
@@ -59,6 +55,14 @@ def read_json(text: str) -> tuple[str, Reading]:
         + "、".join(dict.fromkeys(d.name for d in DIALECTS))
         + "、tingwu_json、observer_json。",
     )
+
+
+def _unwrapped(value: Json) -> Json:
+    """Results that a service puts, as JSON in a string, into the field "data"."""
+    inner = obj(value).get("data")
+    if isinstance(inner, str) and is_json(inner):
+        return parse_json(inner)
+    return value
 
 
 def _entries(value: Json, path: Sequence[str]) -> Iterator[Json]:
@@ -79,147 +83,90 @@ def _language(value: Json) -> str | None:
     return language if isinstance(language, str) else None
 
 
-def _cues(entries: Sequence[Json], dialect: Dialect) -> Iterator[Cue]:
-    for number, entry in enumerate(entries, 1):
+def _cues(entries: Sequence[Json], dialect: Dialect, places: Sequence[Entry]) -> Iterator[Cue]:
+    scale = 0.001 if dialect.guess_unit and _in_milliseconds(entries, dialect) else dialect.scale
+    for entry, place in zip(entries, places, strict=True):
         if not isinstance(entry, dict):
-            raise damaged(number, "an entry is not an object", "条目不是对象")
-        fields = entry | _object(entry.get("offsets"))
-        start = _number(fields, dialect.start, dialect.scale, number)
-        end = _number(fields, dialect.end, dialect.scale, number)
-        check_times(start, end, number)
-        text = str(_first(fields, dialect.text) or "").strip()
-        speaker = _first(fields, dialect.speaker)
-        origin = (start or 0.0) if dialect.words_from_entry else 0.0
+            raise damaged(place, "an entry is not an object", "条目不是对象")
+        fields = entry | obj(entry.get("offsets")) | obj(entry.get("additions"))
+        start = number(fields, dialect.start, scale, place)
+        end = number(fields, dialect.end, scale, place)
+        check_times(start, end, place)
+        text = str(first(fields, dialect.text) or "").strip()
+        speaker = first(fields, dialect.speaker)
+        recording = fields.get("session_id")
         yield Cue(
             re.sub(r"<\|[^|<>]*\|>", "", text),
             start,
             end,
             None if speaker is None else str(speaker),
-            tuple(_words(fields, dialect, origin, start, end)),
-            line=number,
+            tuple(_words(fields, dialect, scale, (start, end), place)),
+            line=place.number,
+            recording=recording if isinstance(recording, str) else None,
         )
 
 
-def _object(value: Json) -> dict[str, Json]:
-    return value if isinstance(value, dict) else {}
-
-
-def _first(entry: Mapping[str, Json], names: Sequence[str]) -> Json:
-    return next((entry[n] for n in names if entry.get(n) is not None), None)
-
-
-def _number(
-    entry: Mapping[str, Json], names: Sequence[str], scale: float, number: int
-) -> float | None:
-    value = _first(entry, names)
-    if value is None:
-        return None
-    try:
-        if isinstance(value, str | int | float):
-            return round(float(value) * scale, 6)
-    except ValueError:
-        pass
-    raise damaged(
-        number,
-        f"entry {number}: {names[0]} is not a number",
-        f"第 {number} 条的 {names[0]} 不是数字",
-    )
+def _in_milliseconds(entries: Sequence[Json], dialect: Dialect) -> bool:
+    """Whole numbers by which the median entry would last over 100 s (or 100 ms) are the latter."""
+    lengths: list[float] = []
+    for entry in map(obj, entries):
+        start, end = first(entry, dialect.start), first(entry, dialect.end)
+        if not (isinstance(start, int) and isinstance(end, int)):
+            return False
+        lengths.append(end - start)
+    return bool(lengths) and median(lengths) >= 100
 
 
 def _words(
     entry: Mapping[str, Json],
     dialect: Dialect,
-    origin: float,
-    start: float | None,
-    end: float | None,
+    scale: float,
+    bounds: tuple[float | None, float | None],
+    place: Entry,
 ) -> Iterator[Word]:
     """Words with times; WhisperX leaves numerals untimed, these lie between their neighbours."""
     found = entry.get(dialect.words) if dialect.words else None
     if not isinstance(found, list):
         return
+    start, end = bounds
+    origin = (start or 0.0) if dialect.words_from_entry else 0.0
     cursor = start or 0.0
     for position, item in enumerate(found):
         if not isinstance(item, dict):
             continue
-        text = str(_first(item, dialect.word) or "").strip()
-        first = _number(item, dialect.word_start, dialect.scale, position + 1)
-        last = _number(item, dialect.word_end, dialect.scale, position + 1)
-        first = cursor if first is None else first + origin
-        last = (
-            _next_start(found[position + 1 :], dialect, origin, end, first)
-            if last is None
-            else last + origin
-        )
-        confidence = _number(item, dialect.confidence, 1.0, position + 1)
-        check_times(first, max(first, last), None)
+        text = str(first(item, dialect.word) or "").strip()
+        begin = number(item, dialect.word_start, scale, place)
+        last = number(item, dialect.word_end, scale, place)
+        begin = cursor if begin is None else begin + origin
+        if last is None:
+            following = _next_start(found[position + 1 :], dialect, scale, place)
+            last = end if following is None else following + origin
+        else:
+            last += origin
+        last = max(begin, begin if last is None else last)
+        confidence = number(item, dialect.confidence, 1.0, place)
+        check_times(begin, last, place)
         if text:
-            yield Word(text, first, max(first, last), confidence)
-        cursor = max(first, last)
+            yield Word(text, begin, last, confidence)
+        cursor = last
 
 
-def _next_start(
-    rest: Sequence[Json], dialect: Dialect, origin: float, end: float | None, default: float
-) -> float:
-    for item in rest:
-        value = _number(_object(item), dialect.word_start, dialect.scale, 0)
-        if value is not None:
-            return value + origin
-    return default if end is None else end
+def _next_start(rest: Sequence[Json], dialect: Dialect, scale: float, place: Entry) -> float | None:
+    starts = (number(obj(item), dialect.word_start, scale, place) for item in rest)
+    return next((value for value in starts if value is not None), None)
 
 
-def _tingwu(value: Json) -> Reading | None:
-    """Alibaba Tingwu: paragraphs of words, milliseconds; one cue per sentence."""
-    body = _object(value)
-    transcription = (
-        _object(body.get("Transcription"))
-        or _object(_object(body.get("Result")).get("Transcription"))
-        or body
-    )
-    paragraphs = transcription.get("Paragraphs")
-    if not isinstance(paragraphs, list):
-        return None
-    cues: list[Cue] = []
-    for paragraph in map(_object, paragraphs):
-        sentences: dict[str, list[dict[str, Json]]] = {}
-        found = paragraph.get("Words")
-        for word in map(_object, found if isinstance(found, list) else []):
-            sentences.setdefault(str(word.get("SentenceId")), []).append(word)
-        for words in sentences.values():
-            cues.append(_tingwu_cue(words, paragraph.get("SpeakerId"), len(cues) + 1))
-    language = _object(transcription.get("AudioInfo")).get("Language")
-    return Reading(tuple(cues), language if isinstance(language, str) else None)
-
-
-def _tingwu_cue(words: Sequence[Mapping[str, Json]], speaker: Json, number: int) -> Cue:
-    timed: list[Word] = []
-    for word in words:
-        start = _number(word, ("Start",), 0.001, number)
-        end = _number(word, ("End",), 0.001, number)
-        if start is None or end is None:
-            raise damaged(number, f"sentence {number} has no times", f"第 {number} 句没有时间")
-        check_times(start, end, number)
-        timed.append(Word(str(word.get("Text") or ""), start, end))
-    text = "".join(w.text for w in timed).strip()
-    return Cue(
-        text,
-        timed[0].start,
-        max(w.end for w in timed),
-        None if speaker is None else str(speaker),
-        tuple(timed) if len(timed) > 1 else (),
-        line=number,
-    )
-
-
-def _ours(transcript: Json) -> Reading:
+def _ours(transcript: Json, text: str) -> Reading:
     """A transcript as we write it: ids, roles and words are kept."""
-    body = _object(transcript)
+    body = obj(transcript)
     entries = body.get("utterances")
     cues = []
-    for number, entry in enumerate(entries if isinstance(entries, list) else [], 1):
-        item = _object(entry)
-        start = _number(item, ("start",), 1.0, number)
-        end = _number(item, ("end",), 1.0, number)
-        check_times(start, end, number)
+    for position, entry in enumerate(entries if isinstance(entries, list) else [], 1):
+        item = obj(entry)
+        place = Entry(position, lambda n: line_of_entry(text, "utterances", n))
+        start = number(item, ("start",), 1.0, place)
+        end = number(item, ("end",), 1.0, place)
+        check_times(start, end, place)
         words = item.get("words")
         cues.append(
             Cue(
@@ -227,40 +174,34 @@ def _ours(transcript: Json) -> Reading:
                 start,
                 end,
                 _text_or_none(item.get("speaker")),
-                tuple(_our_word(_object(w), number) for w in words)
-                if isinstance(words, list)
-                else (),
-                number,
-                _role(item.get("role"), number),
-                _number(item, ("role_probability",), 1.0, number),
+                tuple(_our_word(obj(w), place) for w in words) if isinstance(words, list) else (),
+                position,
+                _role(item.get("role"), place),
+                number(item, ("role_probability",), 1.0, place),
                 item.get("approximate") is True,
                 _text_or_none(item.get("id")),
             )
         )
-    return Reading(tuple(cues), _text_or_none(body.get("language")), prefixes=False)
+    return Reading(tuple(cues), _text_or_none(body.get("language")), ours=True, prefixes=False)
 
 
-def _our_word(word: Mapping[str, Json], number: int) -> Word:
-    start = _number(word, ("start",), 1.0, number)
-    end = _number(word, ("end",), 1.0, number)
-    check_times(start, end, number)
+def _our_word(word: Mapping[str, Json], place: Entry) -> Word:
+    start = number(word, ("start",), 1.0, place)
+    end = number(word, ("end",), 1.0, place)
+    check_times(start, end, place)
     if start is None or end is None:
-        raise damaged(
-            number, f"entry {number}: a word has no time", f"第 {number} 条里有词没有时间"
-        )
-    return Word(
-        str(word.get("text") or ""), start, end, _number(word, ("confidence",), 1.0, number)
-    )
+        raise damaged(place, "a word has no time", "有词没有时间")
+    return Word(str(word.get("text") or ""), start, end, number(word, ("confidence",), 1.0, place))
 
 
 def _text_or_none(value: Json) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _role(value: Json, number: int) -> Role | None:
+def _role(value: Json, place: Entry) -> Role | None:
     if value is None or value == "":
         return None
     try:
         return Role(str(value))
     except ValueError as error:
-        raise damaged(number, f"{value!r} is not a role", f"{value!r} 不是已知的角色") from error
+        raise damaged(place, f"{value!r} is not a role", f"{value!r} 不是已知的角色") from error

@@ -4,9 +4,10 @@ RTTM: NIST Rich Transcription 2009 evaluation plan, appendix A. STM and CTM: NIS
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
-from observer.formats.cues import Cue, Note, Reading, check_times, damaged, no_words_note
+from observer.formats.cues import Cue, Reading, check_times, damaged, no_words_note
 from observer.formats.tiers import utterances_of
 from observer.transcript import Word
 
@@ -51,7 +52,7 @@ def is_ctm(text: str) -> bool:
 
 def read_rttm(text: str) -> Reading:
     """SPEAKER lines as utterances without words."""
-    found: list[tuple[str, Cue]] = []
+    found: list[Cue] = []
     for number, line in _lines(text):
         fields = line.split()
         if fields[0] == "SPEAKER":
@@ -63,16 +64,25 @@ def read_rttm(text: str) -> Reading:
             check_times(start, start + duration, number)
             end = round(start + duration, 6)
             chance = _chance(fields[8]) if len(fields) > 8 else None
-            cue = Cue("", start, end, fields[7], line=number, role_probability=chance)
-            found.append((fields[1], cue))
+            found.append(
+                Cue(
+                    "",
+                    start,
+                    end,
+                    fields[7],
+                    line=number,
+                    role_probability=chance,
+                    recording=fields[1],
+                )
+            )
         elif fields[0] not in _RTTM_KINDS:
             raise damaged(number, f"not an RTTM type: {fields[0]}", f"不是 RTTM 类型：{fields[0]}")
-    return _one_recording(found, (no_words_note(),))
+    return Reading(tuple(found), notes=(no_words_note(),), prefixes=False)
 
 
 def read_stm(text: str) -> Reading:
     """Segments with their speaker and words; IGNORE_TIME_SEGMENT lines are left out."""
-    found: list[tuple[str, Cue]] = []
+    found: list[Cue] = []
     for number, line in _lines(text):
         match = _STM.fullmatch(line)
         if match is None:
@@ -86,13 +96,13 @@ def read_stm(text: str) -> Reading:
             continue
         start, end = float(match[4]), float(match[5])
         check_times(start, end, number)
-        found.append((match[1], Cue(words, start, end, match[3], line=number)))
-    return _one_recording(found, ())
+        found.append(Cue(words, start, end, match[3], line=number, recording=match[1]))
+    return Reading(tuple(found), prefixes=False)
 
 
 def read_ctm(text: str) -> Reading:
     """Words, joined to utterances at pauses; the channel tells voices apart where it differs."""
-    found: list[tuple[str, str, Word]] = []
+    voices: dict[tuple[str, str], list[Word]] = {}
     for number, line in _lines(text):
         match = _CTM.fullmatch(line)
         if match is None:
@@ -104,19 +114,30 @@ def read_ctm(text: str) -> Reading:
         start, end = float(match[3]), float(match[3]) + float(match[4])
         check_times(start, end, number)
         confidence = float(match[6]) if match[6] else None
-        found.append((match[1], match[2], Word(match[5], start, round(end, 6), confidence)))
-    first = [(channel, word) for recording, channel, word in found if recording == found[0][0]]
-    channels = list(dict.fromkeys(channel for channel, _ in first))
-    cues = [
-        cue
-        for channel in channels
-        for cue in utterances_of(
-            sorted((w for c, w in first if c == channel), key=lambda w: w.start),
-            channel if len(channels) > 1 else None,
-        )
+        word = Word(match[5], start, round(end, 6), confidence)
+        voices.setdefault((match[1], match[2]), []).append(word)
+    cues: list[Cue] = []
+    for (recording, channel), words in voices.items():
+        several = sum(name == recording for name, _ in voices) > 1
+        ordered = _lasting(sorted(words, key=lambda w: w.start))
+        said = utterances_of(ordered, channel if several else None)
+        cues += [replace(cue, recording=recording) for cue in said]
+    return Reading(tuple(cues), prefixes=False)
+
+
+LONGEST_WORD = 1.0
+"""Seconds that a word without a duration is taken to last, at most up to the next word."""
+
+
+def _lasting(words: Sequence[Word]) -> list[Word]:
+    """The words; where none has a duration, each lasts until the next, up to LONGEST_WORD."""
+    if any(w.end > w.start for w in words):
+        return list(words)
+    following = [w.start for w in words[1:]] + [float("inf")]
+    return [
+        replace(w, end=min(after, w.start + LONGEST_WORD))
+        for w, after in zip(words, following, strict=True)
     ]
-    others = {recording for recording, _, _ in found} - {found[0][0]}
-    return Reading(tuple(cues), notes=tuple(_others_note(len(others))), prefixes=False)
 
 
 def _chance(text: str) -> float | None:
@@ -131,24 +152,3 @@ def _float(text: str, number: int) -> float:
         return float(text)
     except ValueError as error:
         raise damaged(number, f"{text!r} is not a number", f"{text!r} 不是数字") from error
-
-
-def _one_recording(found: Sequence[tuple[str, Cue]], notes: tuple[Note, ...]) -> Reading:
-    """The cues of the first recording; a note counts the others."""
-    if not found:
-        return Reading((), notes=notes)
-    others = {recording for recording, _ in found} - {found[0][0]}
-    cues = tuple(cue for recording, cue in found if recording == found[0][0])
-    return Reading(cues, notes=(*notes, *_others_note(len(others))), prefixes=False)
-
-
-def _others_note(count: int) -> Iterator[Note]:
-    if count:
-        yield Note(
-            "other_recordings",
-            f"The file also covers {count} other recordings; only the first one was read.",
-            f"文件还包含另外 {count} 个录音，只读取了第一个。",
-        )
-
-
-Shape = Callable[[str], bool]

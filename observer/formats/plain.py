@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from observer.formats.clock import CLOCK, parse_clock
 from observer.formats.cues import Cue, Note, Reading, check_times, damaged
-from observer.formats.labels import normalised
+from observer.formats.labels import declared_role, is_machine, normalised
 from observer.formats.prefixes import accepted_labels, split_prefix
 
 _OPEN, _CLOSE = r"[\[(（【<]", r"[\])）】>]"
@@ -24,14 +24,20 @@ _HEAD = re.compile(
 _HEAD_TIME_FIRST = re.compile(
     rf"\s*{_OPEN}?\s*{_RANGE}\s*{_CLOSE}?\s+(?:\*\*)?(?P<who>[^\n:：。？！，]{{1,30}}?)(?:\*\*)?\s*[:：]?\s*"
 )
+_HEAD_BRACKET = re.compile(rf"\s*\[(?P<who>[^\[\]\n:：]{{1,40}})\]\s*{_RANGE}\s*")
+"""Zoom's saved captions: "[Ann Li] 14:02:33"."""
+_STAMP_ALONE = re.compile(rf"\s*{_OPEN}?\s*{_RANGE}\s*{_CLOSE}?\s*")
+"""A line with nothing but a time; the words stand below it."""
 _STAMP_FIRST = re.compile(rf"\s*{_OPEN}\s*{_RANGE}\s*{_CLOSE}\s*(?P<text>.*)")
 _STAMP_BARE = re.compile(rf"\s*{_RANGE}(?P<gap>\s+|\s*[|｜\t]\s*)(?P<text>\S.*)")
 _STAMP_AFTER = re.compile(
     rf"\s*(?P<who>[^\n:：\[(（]{{1,40}}?)\s*{_OPEN}\s*{_RANGE}\s*{_CLOSE}\s*[:：]\s*(?P<text>.*)"
 )
 _BAD_STAMP = re.compile(
-    r"\s*(?:[^\n:：\[(（]{0,40}?)\s*[\[(（【]\s*[\d]+[:：][\d:：.,]*\s*[\])）】]"
+    r"\s*(?:[^\n:：\[(（]{0,40}?)\s*[\[(（【]\s*\d+[:：][^\s\])）】]{0,12}\s*(?:[\])）】]|[^\d\W])"
 )
+"""An opened bracket with the beginning of a time: a line that should have been a stamp."""
+_BAD_TIME = re.compile(r"(?P<who>.{1,40}?)\s*[\[(（]?\s*\d{1,3}[:：]\S{0,12}\s*")
 _HEADING = re.compile(
     r"\s*(?:#{1,6}\s|《.*》\s*\S{0,8}$|[（(【\[].*[】\])）]\s*$|第[一二三四五六七八九十\d]+[课节章环部]"
     r"|[一二三四五六七八九十]+[、.．]|(?:\d+[、.．]|[（(][一二三四五六七八九十\d]+[)）])[^。？！?!]{0,20}$"
@@ -88,10 +94,10 @@ def _ranges(match: re.Match[str]) -> Iterator[str | None]:
 
 
 def _heads(line: str, number: int) -> _Line | None:
-    found = _match(_HEAD, line, number, MAX_HEAD) or _match(
-        _HEAD_TIME_FIRST, line, number, MAX_HEAD
-    )
-    if found is None or not any(c.isalnum() for c in found.who or ""):
+    shapes = (_HEAD, _HEAD_TIME_FIRST, _HEAD_BRACKET)
+    matches = (_match(shape, line, number, MAX_HEAD) for shape in shapes)
+    found = next((m for m in matches if m is not None), None)
+    if found is None or not any(c.isalpha() for c in found.who or ""):
         return None
     return found
 
@@ -101,6 +107,7 @@ def _stamps(line: str, number: int) -> _Line | None:
         _match(_STAMP_FIRST, line, number)
         or _match(_STAMP_AFTER, line, number)
         or _match(_STAMP_BARE, line, number)
+        or _match(_STAMP_ALONE, line, number, MAX_HEAD)
     )
 
 
@@ -130,10 +137,15 @@ def is_stamped(text: str) -> bool:
 
 def is_spoken(text: str) -> bool:
     """Whether lines begin with speakers: two at least, and a third of the lines."""
-    lines = [line for line in text.split("\n") if line.strip()]
+    lines = [line for line in text.split("\n") if _may_be_speech(line)]
     labels = accepted_labels(lines)
     found = sum(_prefixed(line, labels) for line in lines)
     return found >= 2 and found >= len(lines) / 3
+
+
+def _may_be_speech(line: str) -> bool:
+    """Whether a line is neither empty nor a time alone (Google Meet writes one in 5 minutes)."""
+    return bool(line.strip()) and not (len(line) <= MAX_HEAD and _STAMP_ALONE.fullmatch(line))
 
 
 def _is_heading(line: str) -> bool:
@@ -153,6 +165,12 @@ def read_headed(text: str) -> Reading:
         head = None if _HEADING_DATE.match(line) else _heads(line, number)
         if head is not None:
             cues.append(Cue("", head.start, head.end, head.who, line=number))
+        elif _damaged_head(line, cues):
+            raise damaged(
+                number,
+                f"this speaker's line has no valid time: {line.strip()[:40]}",
+                f"该发言人行的时间无效：{line.strip()[:40]}",
+            )
         elif not line.strip() or _FOOTER.fullmatch(line):
             continue
         elif not cues or line.lstrip().startswith("#"):
@@ -163,6 +181,16 @@ def read_headed(text: str) -> Reading:
     return Reading(
         tuple(c for c in cues if c.text), notes=tuple(_skipped_note(skipped)), prefixes=False
     )
+
+
+def _damaged_head(line: str, cues: list[Cue]) -> bool:
+    """Whether a line is that of a known speaker with something that is not quite a time."""
+    match = _BAD_TIME.fullmatch(line) if len(line) <= MAX_HEAD else None
+    if match is None or not cues:
+        return False
+    who = match["who"]
+    known = any(normalised(who) == normalised(c.speaker or "") for c in cues)
+    return known or declared_role(who) is not None or is_machine(who)
 
 
 def read_stamped(text: str) -> Reading:
@@ -192,14 +220,14 @@ def read_spoken(text: str) -> Reading:
     """师：/生： and the like. Headings and stage directions on their own lines are left out;
     other lines without a speaker continue the one before."""
     lines = text.split("\n")
-    labels = accepted_labels([line for line in lines if line.strip()])
+    labels = accepted_labels([line for line in lines if _may_be_speech(line)])
     cues: list[Cue] = []
     skipped: list[int] = []
     for number, line in enumerate(lines, 1):
         prefix = split_prefix(line)
         if prefix is not None and normalised(prefix.label) in labels:
             cues.append(Cue(prefix.rest.strip(), speaker=prefix.label, line=number))
-        elif not line.strip() or _FOOTER.fullmatch(line):
+        elif not _may_be_speech(line) or _FOOTER.fullmatch(line):
             continue
         elif not cues or _is_heading(line):
             skipped.append(number)

@@ -7,7 +7,7 @@ line when a file is damaged. WebVTT: https://www.w3.org/TR/webvtt1/.
 
 import html
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from observer.formats.clock import parse_clock
 from observer.formats.cues import Cue, Reading, check_times, damaged
@@ -50,7 +50,8 @@ def is_srt(text: str) -> bool:
 
 def read_srt(text: str) -> Reading:
     """SubRip; a damaged time line raises TranscriptError with its number."""
-    return Reading(tuple(_srt_cue(block) for block in _blocks(text, vtt=False)))
+    cues = [_srt_cue(block) for block in _blocks(text, vtt=False)]
+    return Reading(tuple(_headed_by_speaker(cues)))
 
 
 def read_vtt(text: str) -> Reading:
@@ -58,7 +59,7 @@ def read_vtt(text: str) -> Reading:
     cues = [cue for block in _blocks(text, vtt=True) for cue in _vtt_cues(block)]
     language = re.search(r"^Language:\s*(\S+)", text.split("\n\n", 1)[0], re.MULTILINE)
     ours = text.split("\n", 1)[0].strip() == VTT_HEADER
-    return Reading(tuple(cues), language=language[1] if language else None, prefixes=not ours)
+    return Reading(tuple(cues), language[1] if language else None, ours=ours, prefixes=not ours)
 
 
 VTT_HEADER = "WEBVTT - observer"
@@ -112,6 +113,26 @@ def _srt_cue(block: _Block) -> Cue:
     text = _ASS_OVERRIDE.sub("", _TAG.sub("", text)).replace(SRT_ARROW, "-->")
     return Cue(text, block.start, block.end, line=block.line)
 
+
+def _headed_by_speaker(cues: list[Cue]) -> list[Cue]:
+    """Cues of a file where, as in Teams' documents, a cue's first line is its speaker.
+
+    That is so when nearly every cue has two lines and the first ones are few, short and without
+    punctuation.
+    """
+    lines = [c.text.split("\n", 1) for c in cues]
+    two = [x for x in lines if len(x) == 2]
+    heads = {x[0].strip() for x in two}
+    named = all(_NAME_LINE.fullmatch(head) for head in heads)
+    if len(two) < max(3, 0.9 * len(cues)) or not named or len(heads) > max(2, len(two) // 3):
+        return cues
+    return [
+        replace(c, speaker=x[0].strip(), text=x[1]) if len(x) == 2 else c
+        for c, x in zip(cues, lines, strict=True)
+    ]
+
+
+_NAME_LINE = re.compile(r"[^\s\d.,!?:;。，！？：；、…][^.,!?:;。，！？：；、…\n]{0,39}")
 
 SRT_ARROW = "--\u200b>"
 """How an arrow inside SRT text is written: a zero-width space keeps it from being a time line."""

@@ -129,7 +129,7 @@ def read_rows(rows: Sequence[Sequence[Cell]]) -> Reading:
             origin = origin or moment
         cues.append(_cue(row, columns, number, 0.001 if milliseconds else 1.0, origin, ours))
     if ours:
-        return Reading(tuple(cues), prefixes=False)
+        return Reading(tuple(cues), ours=True, prefixes=False)
     notes = (_wall_clock_note(),) if origin is not None else ()
     return Reading(tuple(cues), notes=notes)
 

@@ -117,7 +117,7 @@ def own_tiers(tiers: Sequence[Tier], language: str | None) -> Reading:
         for start, end, text in tier.entries
     ]
     ordered = sorted(cues, key=lambda c: (c.start or 0.0, c.end or 0.0))
-    return Reading(tuple(ordered), language, prefixes=False)
+    return Reading(tuple(ordered), language, ours=True, prefixes=False)
 
 
 def _without_silence(tier: Tier) -> Tier:
