@@ -1,18 +1,17 @@
-"""The command line: `observer observe`, `observer evaluate`, `observer schema`."""
+"""The command line: `observer observe`, `observer evaluate`, `observer models`."""
 
 import json
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from api import models_cli
+from api.messages import told_in
 from api.settings import environment
 from observer import __version__
-from observer.errors import Language, ObserverError
+from observer.errors import Language
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 other failure; 2 wrong usage; 3 the recording cannot be observed; "
@@ -36,6 +35,7 @@ evaluate_app = typer.Typer(
     help="Measure engines against labelled data. 用标注数据评测各引擎。",
 )
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(models_cli.app, name="models")
 
 Inputs = Annotated[
     list[Path],
@@ -160,7 +160,7 @@ def observe(
         weights=env.weights,
         threads=env.threads,
     )
-    with _told_in(told):
+    with told_in(told):
         raise typer.Exit(observe_all(choices))
 
 
@@ -178,8 +178,63 @@ def evaluate_roles_command(
     from api.evaluation import print_roles
 
     language = _report_language(None, environment().language)
-    with _told_in(language):
+    with told_in(language):
         print_roles(folder, as_json=as_json, language=language)
+
+
+@app.command("transcript", epilog=EXIT_CODES)
+def transcript_command(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="INPUT", help="A transcript in any layout that is read. 任一可读的转写文件。"
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUTPUT",
+            help="What to write; its suffix says how: .vtt .srt .csv .xlsx .docx .json "
+            ".TextGrid .eaf .rttm. 输出文件，格式由后缀决定。",
+        ),
+    ],
+    language: LanguageOption = "auto",
+    keep_names: Annotated[
+        bool,
+        typer.Option(
+            "--keep-names",
+            help="Keep students' names; by default they become neutral labels. 保留学生姓名"
+            "（默认换成中性称呼）。",
+        ),
+    ] = False,
+    recording: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which recording, when INPUT covers several (RTTM, STM, CTM). 指定其中一个录音。",
+        ),
+    ] = None,
+) -> None:
+    """Convert a transcript into another layout. 转换转写文件的格式。
+
+    Roles and times are kept as far as OUTPUT can hold them (docs/formats.md); what was guessed
+    or left out on the way is told.
+    """
+    from api.conversion import convert
+
+    told = _report_language(None, environment().language)
+    with told_in(told):
+        lines = convert(
+            source,
+            target,
+            language=None if language == "auto" else language,
+            keep_names=keep_names,
+            recording=recording,
+            told=told,
+        )
+    for line in lines:
+        typer.echo(line, err=True)
+    typer.echo(str(target))
 
 
 @app.command()
@@ -203,26 +258,6 @@ def _report_language(asked: str | None, machine: str | None) -> Language:
     if chosen == "en":
         return "en"
     raise typer.BadParameter(f"{chosen!r} is neither zh nor en", param_hint="--report-language")
-
-
-@contextmanager
-def _told_in(language: Language) -> Iterator[None]:
-    """Errors become one message and an exit code; a polite kill is treated as Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    except ObserverError as error:
-        typer.echo(error.text(language), err=True)
-        raise typer.Exit(error.exit_code) from error
-    except KeyboardInterrupt:
-        typer.echo(
-            {
-                "en": "Stopped. Run the same command again: finished stages are not done again.",
-                "zh": "已停止。再次运行同一命令即可继续，已完成的阶段不会重做。",
-            }[language],
-            err=True,
-        )
-        raise typer.Exit(130) from None
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from models.weights_store import pull_command
 from observer.errors import EngineError, MissingWeights
 
 if TYPE_CHECKING:
@@ -127,16 +128,16 @@ def _missing(name: str, folder: Path | None, here: list[Checkpoint]) -> MissingW
     there = ", ".join(c.name for c in here)
     en_there = f" On this machine: {there}." if there else ""
     zh_there = f"本机现有：{there}。" if there else ""
+    command = pull_command(name)
+    en_get = f" `{command}` fetches them (on a machine with a network; the folder can be carried)."
+    zh_get = f"可在联网的机器上用 `{command}` 下载，文件夹可以拷贝。"
     return MissingWeights(
         en=f"The Whisper weights {name!r} are not on this machine, and nothing is downloaded "
         f"unasked.{en_there} Put {name}.pt into {place} or into whisper's own folder "
-        "(~/.cache/whisper), or name another file. On a machine with a network, "
-        f"`python -c \"import whisper; whisper.load_model('{name}')\"` fetches one of OpenAI's "
-        "models into that folder.",
+        f"(~/.cache/whisper), or name another file.{en_get if command else ''}",
         zh=f"本机没有 Whisper 权重“{name}”，程序不会擅自下载。{zh_there}"
         f"请把 {name}.pt 放进 {place} 或 whisper 自己的目录（~/.cache/whisper），或指定另一个文件。"
-        f"在可以联网的机器上，`python -c \"import whisper; whisper.load_model('{name}')\"` "
-        "会把 OpenAI 的模型下载到该目录。",
+        f"{zh_get if command else ''}",
     )
 
 

@@ -49,11 +49,11 @@ def test_every_command_exists_with_its_options(document: str) -> None:
     ).stdout
     for line in commands(document):
         words = line.split("#")[0].split()
-        if words[0] == "./x" and words[1] not in ("observe", "evaluate", "schema"):
+        if words[0] == "./x" and words[1] not in ("observe", "evaluate", "schema", "models"):
             assert re.search(rf"^  {re.escape(words[1])}\b", known, re.M), line
             continue
         if words[0] in ("observer", "./x"):
-            path = words[1:3] if words[1] == "evaluate" else words[1:2]
+            path = words[1:3] if words[1] in ("evaluate", "models") else words[1:2]
             text = help_of(*path)
             for option in (w.split("=")[0] for w in words if w.startswith("--")):
                 assert option in text, f"{document}: {line}: no {option}"
@@ -66,7 +66,9 @@ def test_the_help_in_the_documents_is_the_programs() -> None:
 
 def cli_document() -> str:
     parts = ["# Command line\n\nWritten by `python tests/test_docs.py` from the program itself.\n"]
-    for command in ((), ("observe",), ("evaluate", "roles"), ("schema",)):
+    shown: list[tuple[str, ...]] = [(), ("observe",), ("transcript",)]
+    shown += [("evaluate", "roles"), ("schema",)]
+    for command in (*shown, *(("models", name) for name in ("list", "pull", "check"))):
         name = " ".join(("observer", *command))
         parts.append(f"\n## `{name}`\n\n```text\n{help_of(*command)}\n```\n")
     return "".join(parts)
