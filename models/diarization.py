@@ -9,15 +9,17 @@ from room to room, splits its windows from the rest. Measured in docs/decisions/
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from models.activity import crowds
+from models.doubt import doubted, notes
 from models.main_voice import Floats, Windows, eased_in_crowds, main_voice, smoothed, unit
 from models.voice_embedding import WINDOW_FRAMES, VoiceEncoder, mel_power
-from observer.engines import MAIN_SPEAKER, OnProgress, SpeakerSpan, ignore_progress
+from observer.engines import MAIN_SPEAKER, Note, OnProgress, SpeakerSpan, ignore_progress
 from observer.media import Audio
 from observer.timeline import Seconds, Span, intersection
 
@@ -31,7 +33,7 @@ class Ge2eDiarizer:
     """Main voice and others, by GE2E embeddings.
 
     `hop` is the distance of windows; regions of speech are joined over pauses shorter than
-    `bridge`. `threads` is for torch.
+    `bridge`. `threads` is for torch. `notes` say where the last lesson leaves doubt.
     """
 
     name = "ge2e"
@@ -39,6 +41,7 @@ class Ge2eDiarizer:
     def __init__(self, *, hop: Seconds = 0.25, bridge: Seconds = 0.3, threads: int = 1) -> None:
         self.hop = hop
         self.bridge = bridge
+        self.notes: tuple[Note, ...] = ()
         self._encoder = VoiceEncoder(threads=threads)
 
     @property
@@ -60,6 +63,7 @@ class Ge2eDiarizer:
         still found there. Raises MissingWeights, EngineError.
         """
         regions = joined(speech, self.bridge)
+        self.notes = ()
         if not regions:
             return []
         windows = self._embed(audio, regions, on_progress)
@@ -70,7 +74,14 @@ class Ge2eDiarizer:
         similarity = windows.vectors.astype(np.float32) @ voice.centroid
         similarity = eased_in_crowds(similarity, quiet, voice)
         main = smoothed(similarity, windows.region, voice, self.hop / WINDOW)
-        return spans_of(windows, main, regions, speech)
+        self.notes = tuple(notes(voice))
+        return [
+            replace(
+                span,
+                probability=doubted(span.probability, voice, is_main=span.speaker == MAIN_SPEAKER),
+            )
+            for span in spans_of(windows, main, regions, speech)
+        ]
 
     def _embed(self, audio: Audio, regions: Sequence[Span], on_progress: OnProgress) -> Windows:
         centres, places, vectors = [], [], []

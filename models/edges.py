@@ -22,8 +22,9 @@ OVER_BACKGROUND = 8.0
 UNDER_VOICE = 32.0
 """Decibels under a stretch's mean level that still belong to it."""
 FARTHEST: Seconds = 0.5
-NEAR: Seconds = 10.0
-"""The background is the 5th percentile of the level this far to both sides."""
+NEAR: Seconds = 15.0
+"""The background is the 2nd percentile of the level this far to both sides: a teacher who talks
+on leaves little of it to be heard."""
 
 
 def followed(audio: Audio, spans: Sequence[Span]) -> list[Span]:
@@ -72,6 +73,6 @@ def _background(level: Floats) -> Floats:
 
     tenth = 10
     coarse = np.array([part.mean() for part in np.array_split(level, max(1, len(level) // tenth))])
-    low = percentile_filter(coarse, 5, size=2 * round(NEAR / FRAME / tenth) + 1, mode="nearest")
+    low = percentile_filter(coarse, 2, size=2 * round(NEAR / FRAME / tenth) + 1, mode="nearest")
     at = np.minimum(np.arange(len(level)) * len(low) // len(level), len(low) - 1)
     return np.asarray(low[at], np.float64)

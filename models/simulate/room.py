@@ -10,12 +10,16 @@ from observer.timeline import Seconds
 
 TEACHER_RMS = 10 ** (-24 / 20)
 PEAK = 0.9
-RESPONSES = ("rir", "impulse_response", "_sim_", "_ch")
+RESPONSES = ("rir", "impulse", "_sim_")
 """What the name of a file holds that is a room response and no noise."""
+SHORTEST_NOISE: Seconds = 4.0
+"""Shorter noises, looped, are a rhythm; noises must hold no speech."""
+FAINTEST_DIRECT = 12.0
+"""Responses whose whole energy is further over their direct sound, in dB, are of no classroom."""
 
 
 def read_noises(folder: Path | None) -> tuple[list[Wave], list[Wave]]:
-    """(noises of at least 2 s, room responses of at most 3 s) of a folder; empty without one."""
+    """(noises, room responses of at most 3 s) of a folder; empty without one."""
     noises: list[Wave] = []
     responses: list[Wave] = []
     if folder is None:
@@ -24,8 +28,8 @@ def read_noises(folder: Path | None) -> tuple[list[Wave], list[Wave]]:
         is_response = any(mark in path.stem for mark in RESPONSES)
         sound = read_sound(path).astype(np.float64)
         if is_response and len(sound) < 3 * RATE:
-            responses.append(_direct_first(sound))
-        elif not is_response and len(sound) >= 2 * RATE:
+            responses += _usable(sound)
+        elif not is_response and len(sound) >= SHORTEST_NOISE * RATE:
             noises.append(sound)
     return noises, responses
 
@@ -74,10 +78,13 @@ def _response(
     return np.asarray(tail)
 
 
-def _direct_first(sound: Wave) -> Wave:
-    """From the loudest sample on, with that sample 1: no delay, and the level stays."""
-    peak = int(np.argmax(np.abs(sound)))
-    return np.asarray(sound[peak:] / sound[peak])
+def _usable(sound: Wave) -> list[Wave]:
+    """From the loudest sample on, with energy 1, so that neither time nor level moves."""
+    direct = int(np.argmax(np.abs(sound)))
+    energy = float(np.sum(sound[direct:] ** 2))
+    if 10 * np.log10(energy / sound[direct] ** 2) > FAINTEST_DIRECT:
+        return []
+    return [sound[direct:] / np.sqrt(energy)]
 
 
 def _add_noise(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.diarization import Ge2eDiarizer, joined, pieces, spans_of, windows_of
-from models.main_voice import Voice, Windows, main_voice, otsu, smoothed, widest_voice
+from models.main_voice import Voice, Windows, clusters, main_voice, otsu, smoothed
 from models.voice_embedding import VoiceEncoder, mel_filters, mel_power
 from observer.media import Audio
 from observer.timeline import Span
@@ -82,11 +82,13 @@ def test_otsu_lies_between_two_groups() -> None:
 
 def test_the_widest_voice_wins_over_the_longest() -> None:
     """A crowd of 100 s in one place against a teacher of 60 s all over ten minutes:
-    spread of the crowd 4 bins · 10 s = 40, of the teacher 20 bins · 3 s = 60."""
+    spread of the crowd 4 bins · 3 s = 12, of the teacher 20 bins · 3 s = 60."""
     rng = np.random.default_rng(0)
     vectors = np.concatenate([voice_at(0, 400, rng), voice_at(1, 240, rng)])
     centre = np.r_[np.linspace(0, 100, 400), np.linspace(0, 599, 240)]
-    assert int(np.argmax(widest_voice(vectors, centre, 0.25))) == 1
+    teacher, crowd = clusters(vectors, centre, 0.25)
+    assert int(np.argmax(teacher.mean)) == 1
+    assert (teacher.spread, crowd.spread) == (pytest.approx(60, rel=0.05), pytest.approx(12))
 
 
 def windows(vectors: np.ndarray, seconds: float) -> Windows:

@@ -1,0 +1,75 @@
+"""How sure the search for the main voice is: what probabilities lose, and what the report says.
+
+Three ways in which a whole lesson can be misread: another voice is spread as widely as the one
+taken for the teacher's; one voice and several can hardly be told apart; the enrolled voice is
+not clearly heard. Errors of a single stretch are not meant here.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from models.main_voice import ONE_VOICE, Voice
+from observer.engines import Note
+
+EVEN = 0.1
+"""How fast the doubt of two voices falls when one is wider: by e for each tenth of the spread."""
+CLOSE = 0.02
+"""The same for the cosine of the two sides around `ONE_VOICE`."""
+UNLIKE = 0.65
+"""An enrolled voice nearer than this is taken as heard (cosines of one voice: .75 and more)."""
+TOLD = 0.05
+"""Doubts from this on are told."""
+
+
+def swap_doubt(voice: Voice) -> float:
+    """Probability that the main voice is not the teacher's: 0 to 0.5.
+
+    Half when another voice is spread as widely, less by e for each `EVEN` that it is not. With
+    enrolment it is a quarter when the enrolled voice is not clearly heard, else none.
+    """
+    if voice.enrolled is not None:
+        return 0.25 if voice.enrolled < UNLIKE else 0.0
+    return 0.5 * float(np.exp(-(1.0 - voice.rival) / EVEN))
+
+
+def split_doubt(voice: Voice) -> float:
+    """Probability that one voice was split, or several were taken for one: 0 to 0.5."""
+    if voice.likeness == 0.0:
+        return 0.0
+    return 0.5 * float(np.exp(-abs(voice.likeness - ONE_VOICE) / CLOSE))
+
+
+def doubted(main: float, voice: Voice, *, is_main: bool) -> float:
+    """`main`, the probability that a stretch is what it was taken for, less the doubts.
+
+    Either doubt turns the reading round. A doubtful split casts doubt on the stretches of
+    others, a doubtful single voice on those of the main voice.
+    """
+    split = split_doubt(voice) if is_main == (voice.likeness >= ONE_VOICE) else 0.0
+    for doubt in (split, swap_doubt(voice)):
+        main = main * (1.0 - doubt) + (1.0 - main) * doubt
+    return main
+
+
+def notes(voice: Voice) -> Iterator[Note]:
+    """What the report must say."""
+    if voice.enrolled is not None and voice.enrolled < UNLIKE:
+        yield Note(
+            "The teacher's voice that was given is not clearly heard in this recording; check that "
+            "it is the right clip. Who is the teacher is uncertain here.",
+            "在录音中没有清楚地听到所提供的教师声音，请核对样本是否正确。本次“谁是教师”的判断并不可靠。",
+        )
+    elif swap_doubt(voice) >= TOLD:
+        yield Note(
+            "Two voices are heard about equally throughout the lesson; which of them is the "
+            "teacher's is uncertain. Give a clip of the teacher's voice (--teacher-voice).",
+            "有两个声音在整节课中出现得差不多，难以确定哪一个是教师。"
+            "请用 --teacher-voice 提供一段教师的声音。",
+        )
+    if split_doubt(voice) >= 2 * TOLD:
+        yield Note(
+            "The voices in this lesson are so alike that one speaker and several can hardly be "
+            "told apart; the shares of teacher and students are uncertain.",
+            "本节课的声音十分相近，难以分辨是一个人还是几个人在说话；师生话语占比并不可靠。",
+        )
