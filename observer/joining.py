@@ -77,23 +77,38 @@ def merge_witnesses(
 ) -> Transcript:
     """The words of a transcript with the times and roles of a recording.
 
-    Utterances without times, or with times that were estimated, are aligned to `speech`, the
-    voice activity (None: the talk of the timeline, which lacks the short pauses between two
-    sentences), and marked approximate. A role that a label declares stays; a role that was guessed
-    from talk gives way to the sound where the sound is surer, and all guesses are turned round
-    when the sound contradicts most of them; an utterance without a role gets the sound's, and
-    is split at a role change when it has words. Ids are written anew only after a split.
+    Utterances without both times are aligned to `speech`, the voice activity (None: the talk of
+    the timeline, which lacks the short pauses between two sentences), and marked approximate;
+    a start alone is an anchor (`in_sentences` makes one of an estimated time). A role that a
+    label declares stays; a role that was guessed from talk gives way to the sound where the
+    sound is surer, and all guesses are turned round when the sound contradicts most of them; an
+    utterance without a role gets the sound's, and is split at a role change when it has words.
+    Ids are written anew only after a split.
     """
     transcript = imported if isinstance(imported, Transcript) else imported.transcript
     roles = RoleVotes(timeline)
-    if any(u.approximate or u.span is None for u in transcript):
+    if not transcript.timed:
         heard = talk_of(timeline) if speech is None else speech
-        transcript = align(transcript, heard, timeline)
+        transcript = _aligned(transcript, heard, timeline)
     transcript = _turned_round(transcript, roles)
     merged = [piece for u in transcript for piece in _merged(u, roles)]
     if len(merged) > len(transcript):
         merged = [replace(u, id=f"u{i}") for i, u in enumerate(merged, 1)]
     return transcript.with_utterances(merged)
+
+
+def _aligned(
+    transcript: Transcript, speech: Sequence[Span], timeline: Sequence[RoleSpan]
+) -> Transcript:
+    """Times for the utterances without; those that have some keep them, approximate or not."""
+    fixed = [replace(u, approximate=u.span is None) for u in transcript]
+    found = align(transcript.with_utterances(fixed), speech, timeline)
+    return transcript.with_utterances(
+        [
+            replace(a, approximate=a.approximate or u.approximate)
+            for a, u in zip(found, transcript, strict=True)
+        ]
+    )
 
 
 def _turned_round(transcript: Transcript, roles: RoleVotes) -> Transcript:

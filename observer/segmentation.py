@@ -44,15 +44,16 @@ def in_sentences(
     - exact, no words: the sentences are laid over the speech inside the entry (`align`), without
       speech over its length by `speaking_time`; inner borders are approximate;
     - approximate, with a recording: the entry's start stays with its first sentence as an
-      anchor for the alignment, the others wait for it without times.
+      anchor for the alignment, ends and the other sentences wait for it without times.
     """
     transcript = imported.transcript
     heard = _Sound(union(speech), RoleVotes(timeline))
     pieces = [_cut(u, transcript.language, heard) for u in transcript]
+    found = [u for p in pieces for u in p]
     cut = sum(len(p) > 1 for p in pieces)
     if not cut:
-        return imported
-    numbered = [replace(u, id=f"u{i}") for i, u in enumerate((u for p in pieces for u in p), 1)]
+        return imported.with_transcript(transcript.with_utterances(found))
+    numbered = [replace(u, id=f"u{i}") for i, u in enumerate(found, 1)]
     return replace(
         imported,
         transcript=transcript.with_utterances(numbered),
@@ -92,14 +93,13 @@ def _cut(utterance: Utterance, language: str, heard: _Sound) -> list[Utterance]:
     """The utterance as one or several."""
     texts = sentences(utterance.text, language)
     span = utterance.span
+    rough = utterance.approximate and bool(heard.speech) and not utterance.words
+    if span is None or rough:
+        return _untimed(utterance, texts)
     if len(texts) < 2:
         return _at_pauses(utterance, language)
-    if span is None:
-        return _untimed(utterance, texts)
     if utterance.words and (counts := _words_of(utterance, texts)) is not None:
         return _by_words(utterance, texts, counts)
-    if utterance.approximate and heard.speech:
-        return _untimed(utterance, texts)
     return _with_spans(utterance, texts, _shares(utterance, span, texts, heard))
 
 
@@ -116,6 +116,9 @@ def _at_pauses(utterance: Utterance, language: str) -> list[Utterance]:
 
 
 def _untimed(utterance: Utterance, texts: Sequence[str]) -> list[Utterance]:
+    """Sentences without times; a start that there was stays with the first."""
+    if len(texts) < 2:
+        return [replace(utterance, end=None)]
     first = replace(utterance, text=texts[0], end=None, words=())
     return [first, *(replace(first, text=text, start=None) for text in texts[1:])]
 
