@@ -23,7 +23,7 @@ from pathlib import Path
 
 from models.questions import RuleLabeller, pipeline
 from models.rules import TAXONOMY_OF, load_rules
-from models.rules.reading import read
+from models.rules.reading import Reading, read
 from observer.timeline import Role
 from observer.transcript import Transcript, Utterance
 
@@ -160,9 +160,9 @@ def report_feedback(data: Path, split: str) -> None:
     """Repeats against TalkMoves restating and revoicing, probes against both presses."""
     gold: list[frozenset[str]] = []
     said: list[str] = []
-    for tag, code in feedback(data, split):
+    for tag, reading in feedback(data, split):
         gold.append(tag)
-        said.append(code)
+        said.append(reading.code)
     print(f"\nen {split} feedback on {len(said)} teacher sentences: {dict(Counter(said))}")
     for code in ("repeat", "probe"):
         hits = [code in g for g, p in zip(gold, said, strict=True) if p == code]
@@ -183,8 +183,8 @@ MEANS = {
 }
 
 
-def feedback(data: Path, split: str) -> Iterator[tuple[frozenset[str], str]]:
-    """(what the teacher's tag means, code the labeller gave) of each feedback label."""
+def feedback(data: Path, split: str) -> Iterator[tuple[frozenset[str], Reading]]:
+    """(what the teacher's tag means, what the labeller read) of each feedback label."""
     labeller = RuleLabeller()
     for rows in lessons(data, split):
         spoken = Transcript(
@@ -194,10 +194,9 @@ def feedback(data: Path, split: str) -> Iterator[tuple[frozenset[str], str]]:
                 for i, r in enumerate(rows)
             ),
         )
-        for label in labeller.label(spoken):
-            if label.taxonomy == "feedback":
-                tag = str(rows[int(label.utterance)]["teacher_tag"])
-                yield MEANS.get(tag, frozenset()), label.code
+        for row, readings in zip(rows, labeller.readings(spoken), strict=True):
+            if "feedback" in readings:
+                yield MEANS.get(str(row["teacher_tag"]), frozenset()), readings["feedback"]
 
 
 def report_speed(data: Path) -> None:
@@ -245,19 +244,31 @@ def estimate_mandarin(data: Path) -> Counts:
 
 def estimate_praise(data: Path) -> dict[str, object]:
     """DialogID's label 0 (commending) among sentences that the praise rule takes."""
-    rules = {r.name: r for r in load_rules("zh").tables["feedback"]}
-    praise = rules["feedback.praise"]
-    right = n = 0
-    with gzip.open(data / "dialogid" / "train.csv.gz", "rt", encoding="utf-8") as lines:
+    hits = [commends for commends, taken in praised(data, "train") if taken]
+    return {"right": sum(hits), "n": len(hits), "basis": "DialogID train, commending"}
+
+
+def praised(data: Path, split: str) -> Iterator[tuple[bool, bool]]:
+    """(whether DialogID says that it commends, whether the praise rule takes it) of sentences."""
+    rules = load_rules("zh")
+    praise = {r.name: r for r in rules.tables["feedback"]}["feedback.praise"]
+    with gzip.open(data / "dialogid" / f"{split}.csv.gz", "rt", encoding="utf-8") as lines:
         for row in csv.reader(lines):
             if len(row) < 2 or not any(c.strip().isdigit() for c in row):
                 continue
             label = next(c.strip() for c in row if c.strip().isdigit())
-            text = load_rules("zh").folded(max(row, key=len))
-            if praise.match.search(text) and not (praise.unless and praise.unless.search(text)):
-                n += 1
-                right += label == "0"
-    return {"right": right, "n": n, "basis": "DialogID train, commending"}
+            text = rules.folded(max(row, key=len))
+            taken = praise.match.search(text) and not (praise.unless and praise.unless.search(text))
+            yield label == "0", bool(taken)
+
+
+def report_praise(data: Path, split: str) -> None:
+    """The Mandarin praise rule against DialogID's commending, sentence by sentence."""
+    pairs = list(praised(data, split))
+    taken = [commends for commends, hit in pairs if hit]
+    true = [hit for commends, hit in pairs if commends]
+    print(f"\nzh {split} praise (DialogID, {len(pairs)} sentences):")
+    print(f"  P {mean(taken):.3f} of {len(taken)}  R {mean(true):.3f} of {len(true)}")
 
 
 def estimate_english(data: Path) -> Counts:
@@ -284,13 +295,14 @@ def estimate_english(data: Path) -> Counts:
         "feedback": {},
     }
     seen: dict[str, list[bool]] = defaultdict(list)
-    for meant, code in feedback(data, "train"):
-        seen[code].append(code in meant)
-    for code in ("repeat", "probe"):
-        counts["feedback"][f"feedback.{code}"] = {
-            "right": sum(seen[code]),
-            "n": len(seen[code]),
-            "basis": "TalkMoves train, " + {"repeat": "restating, revoicing"}.get(code, "press"),
+    for meant, reading in feedback(data, "train"):
+        seen[reading.rule].append(reading.code in meant)
+    for rule in ("feedback.repeat", "feedback.probe", "feedback.probe_tied"):
+        move = "restating, revoicing" if rule == "feedback.repeat" else "press"
+        counts["feedback"][rule] = {
+            "right": sum(seen[rule]),
+            "n": len(seen[rule]),
+            "basis": f"TalkMoves train, {move}",
         }
     return counts
 
@@ -329,6 +341,7 @@ def main() -> None:
     report_mandarin(chosen.data, chosen.split)
     report_english(chosen.data, chosen.split)
     report_feedback(chosen.data, chosen.split)
+    report_praise(chosen.data, chosen.split)
     report_speed(chosen.data)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from models.rules import VERSION, RuleSet, load_rules
+from models.rules import VERSION, Repeat, RuleSet, load_rules
 from models.rules.reading import Reading, Readings, first_reading, read
 from observer.discourse import Label
 from observer.engines import OnProgress, ignore_progress
@@ -42,6 +42,8 @@ _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f]")
 _RISING = ("mark.other", "mark.inside")
 """A student's words with nothing but a mark: usually an answer in a rising voice."""
 
+_OF_A_QUESTION = "feedback.praise_question"
+"""The rule for praise that fits a student's own question too."""
 
 _pipelines: "dict[str, Language]" = {}
 _lock = threading.RLock()
@@ -105,17 +107,23 @@ class RuleLabeller:
         self, transcript: Transcript, on_progress: OnProgress = ignore_progress
     ) -> list[Label]:
         """Labels in the order of the utterances, at most one for each taxonomy."""
-        sentences = _sentences(transcript, on_progress)
         source = f"{self.name}-{self.version}"
-        context = _Context()
-        labels = []
-        for utterance, sentence in zip(transcript, sentences, strict=True):
-            for taxonomy, reading in context.read(utterance, sentence).items():
-                labels.append(
-                    Label(utterance.id, taxonomy, reading.code, reading.probability, source)
-                )
+        found = self.readings(transcript, on_progress)
+        labels = [
+            Label(utterance.id, taxonomy, reading.code, reading.probability, source)
+            for utterance, readings in zip(transcript, found, strict=True)
+            for taxonomy, reading in readings.items()
+        ]
         on_progress(1.0)
         return labels
+
+    def readings(
+        self, transcript: Transcript, on_progress: OnProgress = ignore_progress
+    ) -> list[Readings]:
+        """What `label` tells, with the rule that decided and its words, one for each utterance."""
+        sentences = _sentences(transcript, on_progress)
+        context = _Context()
+        return [context.read(u, s) for u, s in zip(transcript, sentences, strict=True)]
 
 
 def _sentences(transcript: Transcript, on_progress: OnProgress) -> list[_Sentence | None]:
@@ -146,11 +154,12 @@ def _pipe(language: str, texts: Sequence[str]) -> Iterator[_Sentence]:
             yield _Sentence(language, doc._.readings, tokens, rules.folded(doc.text))
 
 
-_READ_IN_FULL = (None, Role.TEACHER)
+_READ = (None, Role.TEACHER, Role.STUDENT, Role.CHORAL)
+_ANSWERS = (Role.STUDENT, Role.CHORAL)
 
 
 def _readable(utterance: Utterance) -> str:
-    if utterance.role not in (*_READ_IN_FULL, Role.STUDENT):
+    if utterance.role not in _READ:
         return ""
     return utterance.text.strip()[-READ_CHARACTERS:]
 
@@ -183,11 +192,12 @@ class _Context:
         if sentence is None:
             return {}
         form = sentence.readings["question_form"]
-        if utterance.role == Role.STUDENT:
+        if utterance.role in _ANSWERS:
             self._answer.update(sentence.tokens)
             self._answered = True
-            self._asked_back = form.code == "real" and form.rule not in _RISING
-            return {"question_form": form}
+            alone = utterance.role == Role.STUDENT
+            self._asked_back = alone and form.code == "real" and form.rule not in _RISING
+            return {"question_form": form} if alone else {}
         readings = dict(self._inherited(sentence))
         if utterance.role == Role.TEACHER and self._left > 0:
             readings["feedback"] = _feedback(sentence, self._answer, self._asked_back)
@@ -200,9 +210,9 @@ class _Context:
         if utterance.role == self._role:
             return
         self._turn += 1
-        if utterance.role == Role.STUDENT:
+        if utterance.role in _ANSWERS:
             self._answer, self._answered = set(), False
-        heard = self._role == Role.STUDENT and self._answered
+        heard = self._role in _ANSWERS and self._answered
         self._left = FEEDBACK_UTTERANCES if utterance.role == Role.TEACHER and heard else 0
         self._role = utterance.role
 
@@ -229,22 +239,38 @@ class _Context:
 def _feedback(sentence: _Sentence, answer: set[int], asked_back: bool) -> Reading:
     """Which third move this is: probe before negate, praise, repeat and none.
 
-    A yes or no to a student's own question answers it and judges nothing; a no that echoes the
-    student's no repeats it.
+    A probe is a question; one that does not point at the answer by its words must be tied to
+    it, by being short or by sharing words, or it is a new question. A yes or no to a student's
+    own question answers it and judges nothing; a no that echoes the student's no repeats it.
     """
     rules = load_rules(sentence.language)
-    reading = first_reading(rules.tables["feedback"], sentence.text)
-    neither = first_reading(rules.tables["feedback"][-1:], sentence.text)
-    if reading.code == "probe":
-        asks = sentence.readings["question_form"].code == "real"
-        return reading if asks else neither
+    said = sum(token in answer for token in sentence.tokens)
+    asks = sentence.readings["question_form"].code == "real"
+    tied = len(sentence.tokens) <= rules.probe.short or said >= rules.probe.shared
+    fitting = [
+        rule
+        for rule in rules.tables["feedback"]
+        if rule.code != "probe" or (asks and (tied or not rule.tied))
+    ]
+    reading = first_reading(fitting, sentence.text)
+    if reading.code == "probe" or reading.rule == _OF_A_QUESTION:
+        return reading
+    neither = first_reading(fitting[-1:], sentence.text)
     if asked_back:
         return neither
-    said = sum(token in answer for token in sentence.tokens)
-    repeats = said >= max(rules.repeat.shortest, rules.repeat.least * len(sentence.tokens))
+    repeats = _repeats(sentence.tokens, answer, rules.repeat)
     echoed = repeats or (bool(sentence.tokens) and sentence.tokens[0] in answer)
     if reading.code == "praise" or (reading.code == "negate" and not echoed):
         return reading
     if not repeats:
         return neither
     return Reading("repeat", "feedback.repeat", rules.repeat.probability, 0, len(sentence.text))
+
+
+def _repeats(said: tuple[int, ...], answer: set[int], repeat: Repeat) -> bool:
+    """Whether the teacher's words are the student's: most of them are, or all of a short answer
+    comes back with little added (“Four.” – “Four parts.”)."""
+    shared = sum(token in answer for token in said)
+    mostly = shared >= max(repeat.shortest, repeat.least * len(said))
+    whole = bool(answer) and answer <= set(said) and len(said) <= len(answer) + repeat.added
+    return mostly or whole

@@ -244,7 +244,7 @@ def _finish(lesson: _Lesson, name: str, language: str) -> Observation:
             engines=(
                 EngineUsed("vad", "silero", "6.2"),
                 EngineUsed("transcriber", "whisper", "20250625 small 9ecf77", "best with weights"),
-                EngineUsed("labeller", "rules", "1"),
+                EngineUsed("labeller", "rules", "2"),
             ),
             settings={"st_interval_seconds": 15.0, "language": language},
             inputs={"recording": "ab" * 32},

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-VERSION = "1"
+VERSION = "2"
 """Version of the rules of every language; a changed reading raises it (tests compare)."""
 
 LANGUAGES = ("zh", "en")
@@ -35,8 +35,9 @@ class Rule:
     """One pattern and the label it gives.
 
     `scope` is where it is searched: "all" the utterance, its "last" sentence, its last
-    "clause". `right` of `n` labelled sentences that it decided carried its label; both are 0
-    where no labelled data exists, and the probability is then Laplace's 1/2.
+    "clause". A `tied` rule holds only for words that are tied to the answer before (`Probe`).
+    `right` of `n` labelled sentences that it decided carried its label; both are 0 where no
+    labelled data exists, and the probability is then Laplace's 1/2.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Rule:
     example: str
     right: int
     n: int
+    tied: bool = False
 
     @property
     def probability(self) -> float:
@@ -56,10 +58,14 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """When a teacher's sentence repeats a student's: share of content tokens, and how many."""
+    """When a teacher's sentence repeats a student's: share of content tokens, and how many.
+
+    `added`: so many content tokens more may stand beside a whole answer.
+    """
 
     least: float
     shortest: int
+    added: int
     ignore: frozenset[str]
     right: int
     n: int
@@ -68,6 +74,14 @@ class Repeat:
     def probability(self) -> float:
         """As `Rule.probability`."""
         return (self.right + PRIOR_RIGHT) / (self.n + PRIOR_N)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What ties a question to the answer before it: few content tokens, or shared ones."""
+
+    short: int
+    shared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,7 @@ class RuleSet:
     floor: int
     tables: Mapping[str, tuple[Rule, ...]]
     repeat: Repeat
+    probe: Probe
     ellipsis: Rule
     """What a question looks like that takes its kinds from the one before."""
 
@@ -132,10 +147,12 @@ def _parse(language: str) -> RuleSet:
         Repeat(
             repeat["least"],
             repeat["shortest"],
+            repeat["added"],
             frozenset(ignore),
             counted.get("right", 0),
             counted.get("n", 0),
         ),
+        Probe(data["probe"]["short"], data["probe"]["shared"]),
         _rule({"name": "context.ellipsis", "code": "real", **data["ellipsis"]}, macros, {}),
     )
 
@@ -156,6 +173,7 @@ def _rule(entry: Mapping[str, str], macros: Mapping[str, str], counts: Mapping[s
         entry["example"],
         counts.get("right", 0),
         counts.get("n", 0),
+        bool(entry.get("tied", False)),
     )
 
 

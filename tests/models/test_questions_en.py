@@ -131,12 +131,30 @@ def test_elliptical_question_inherits() -> None:
         ("Not quite, try again.", "negate"),
         ("Twelve sheep.", "repeat"),
         ("How do you know?", "probe"),
+        ("Why?", "probe"),
+        ("Why are there twelve sheep left?", "probe"),  # takes up the student's words
+        ("Why is the sky blue in the evening?", "none"),  # why, but not of this answer
+        ("Do you agree with this way, and why?", "none"),  # hands the answer on
+        ("That is a good reason.", "praise"),
+        ("That is a wonderful idea.", "praise"),
+        ("Thank you, that was very clear.", "praise"),
+        ("Twelve white sheep.", "repeat"),  # the whole answer with one word more
         ("Let us move on to the next one.", "none"),
     ],
 )
 def test_feedback(reply: str, code: str) -> None:
     labels = lesson((T, "How many sheep are left?"), (S, "Twelve sheep"), (T, reply))
     assert labels["3"]["feedback"] == code
+
+
+@pytest.mark.parametrize("told", ["Here is one half.", "Good morning, everyone."])
+def test_telling_is_no_question(told: str) -> None:
+    assert form(told) == "none"
+
+
+def test_praise_of_a_students_question_is_praise() -> None:
+    labels = lesson((S, "Why do the parts have to be equal?"), (T, "That is a good question."))
+    assert labels["2"]["feedback"] == "praise"
 
 
 def test_an_echoed_no_is_no_correction() -> None:

@@ -190,9 +190,61 @@ def test_feedback_after_a_student(answer: str, reply: str, code: str) -> None:
 
 
 def test_no_feedback_without_a_student_before() -> None:
-    labels = lesson((T, "很好。"), (None, "很好。"), (Role.CHORAL, "七"), (T, "很好。"))
+    labels = lesson((T, "很好。"), (None, "很好。"), (Role.GROUP, "七"), (T, "很好。"))
     assert all("feedback" not in found for found in labels.values())
-    assert "3" not in labels  # a choral answer is not read
+    assert "3" not in labels  # group work is not read
+
+
+def test_a_choral_answer_gets_no_label_and_is_answered() -> None:
+    labels = lesson((T, "几度？"), (Role.CHORAL, "一百八十度。"), (T, "哦，一百八十度。"))
+    assert "2" not in labels
+    assert labels["3"]["feedback"] == "repeat"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "很好，说得很完整。",
+        "真不错，动手量一量是个好办法。",
+        "说得有道理。",
+        "真有想法。",
+        "理由很清楚，非常好。",  # 理由 alone would ask on
+        "太棒了！",
+        "不错不错。",
+        "这么厉害呀。",
+    ],
+)
+def test_praise_has_many_words(reply: str) -> None:
+    assert (
+        lesson((T, "为什么相等？"), (S, "因为对折以后重合。"), (T, reply))["3"]["feedback"]
+        == "praise"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ("为什么呢？", "probe"),  # elliptical: it can only ask on
+        ("你是怎么知道的？", "probe"),  # points at who answered
+        ("为什么对折以后会重合？", "probe"),  # takes up the student's words
+        ("为什么天空看上去是蓝色的？", "none"),  # why, but not of this answer
+        ("你们同意他的办法吗？为什么？", "none"),  # hands the answer on to the others
+    ],
+)
+def test_a_question_asks_on_only_when_it_is_tied_to_the_answer(asked: str, code: str) -> None:
+    labels = lesson((T, "两边相等吗？"), (S, "对折以后重合。"), (T, asked))
+    assert labels["3"]["feedback"] == code
+
+
+def test_praise_of_a_students_question_is_praise() -> None:
+    labels = lesson((S, "老师，为什么不一样呢？"), (T, "这个问题提得很好。"))
+    assert labels["2"]["feedback"] == "praise"
+
+
+def test_an_answer_that_something_still_holds_is_no_question() -> None:
+    labels = lesson((T, "会变吗？"), (S, "角没有变，所以还是一百八十度。"), (T, "很好。"))
+    assert labels["2"]["question_form"] == "none"
+    assert labels["3"]["feedback"] == "praise"
 
 
 def test_an_answer_to_a_students_question_judges_nothing() -> None:

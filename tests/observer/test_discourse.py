@@ -16,8 +16,14 @@ def span(start: float, end: float, role: Role) -> RoleSpan:
     return RoleSpan(start, end, role, 0.95)
 
 
-def said(name: str, role: Role, start: float | None = None, end: float | None = None) -> Utterance:
-    return Utterance(name, "……", start, end, role=role)
+def said(
+    name: str,
+    role: Role,
+    start: float | None = None,
+    end: float | None = None,
+    text: str = "……",
+) -> Utterance:
+    return Utterance(name, text, start, end, role=role)
 
 
 def label(name: str, code: str, taxonomy: str = "question_form") -> Label:
@@ -139,11 +145,15 @@ MOVES = {
     "-": (T, "none", None, "negate"),
     "?": (T, "real", None, "probe"),
     "t": (T, "tag", None, None),
-    ".": (T, "none", None, None),
+    ".": (T, "none", None, None),  # telling
+    "n": (T, "none", None, None),  # a name: calling on somebody
     "s": (S, None, None, None),
     "c": (C, None, None, None),
     "g": (G, None, None, None),
 }
+
+
+WORDS = {".": "请大家看黑板上的图。", "n": "小红。"}
 
 
 def exchanges(moves: str, timeline: tuple[RoleSpan, ...] = ()) -> list[tuple[str, int, int]]:
@@ -151,7 +161,7 @@ def exchanges(moves: str, timeline: tuple[RoleSpan, ...] = ()) -> list[tuple[str
     words, labels = [], []
     for i, letter in enumerate(moves):
         role, form, demand, feedback = MOVES[letter]
-        words.append(said(f"u{i}", role, 10.0 * i, 10.0 * i + 2))
+        words.append(said(f"u{i}", role, 10.0 * i, 10.0 * i + 2, WORDS.get(letter, "……")))
         named = {"question_form": form, "question_demand": demand, "feedback": feedback}
         labels += [label(f"u{i}", code, name) for name, code in named.items() if code]
     discourse = Discourse(Transcript("zh", tuple(words)), tuple(labels))
@@ -181,6 +191,10 @@ def exchanges(moves: str, timeline: tuple[RoleSpan, ...] = ()) -> list[tuple[str
         ("Qs..s", [("IR", 2, 1)]),  # the teacher had moved on
         ("Qs.Ns", [("IR", 2, 1)]),  # a managing question of its own
         ("Qs+s", [("IRE", 3, 1)]),  # a student speaks unasked
+        ("Qs+.c", [("IRE", 3, 1)]),  # told to read aloud, the class answers no question
+        ("Qs+ns+", [("IRE", 6, 2)]),  # “good. – Xiao Hong.”: another is called on
+        ("Qs+Qs+", [("IRE", 3, 1), ("IRE", 3, 1)]),  # a new question, not asked on
+        ("Qs-s+?s+Qs+", [("IRIRE", 8, 3), ("IRE", 3, 1)]),
         ("Qstc", [("IR", 2, 1)]),
         ("Qtc", []),  # the class answers the tag, not the question
         ("Qts+", [("IRE", 4, 1)]),
@@ -190,6 +204,35 @@ def exchanges(moves: str, timeline: tuple[RoleSpan, ...] = ()) -> list[tuple[str
 )
 def test_exchanges_in_letters(moves: str, expected: list[tuple[str, int, int]]) -> None:
     assert exchanges(moves) == expected
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [
+        ("内角和是多少度？", [("IRE", 6)]),  # all 7 characters stand in the first question
+        ("多少度？", [("IRE", 6)]),  # elliptical
+        ("这幅图里有几条直线？", [("IRE", 3), ("IRE", 3)]),  # about something else
+    ],
+)
+def test_the_same_question_again_after_a_correction_stays(
+    again: str, expected: list[tuple[str, int]]
+) -> None:
+    spoken = (
+        said("u1", T, text="三角形的内角和是多少度？"),
+        said("u2", S, text="三百六十度。"),
+        said("u3", T, text="不对。"),
+        said("u4", T, text=again),
+        said("u5", S, text="一百八十度。"),
+        said("u6", T, text="对。"),
+    )
+    labels = (
+        label("u1", "real"),
+        label("u3", "negate", "feedback"),
+        label("u4", "real"),
+        label("u6", "praise", "feedback"),
+    )
+    found = find_exchanges(Discourse(Transcript("zh", spoken), labels))
+    assert [(x.kind, len(x.utterances)) for x in found] == expected
 
 
 def test_group_talk_on_the_timeline_is_a_discussion() -> None:
