@@ -16,7 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from observer.formats.cues import Cue, Note
-from observer.formats.labels import declared_role, is_machine, is_neutral_student, normalised, title
+from observer.formats.labels import (
+    declared_role,
+    is_machine,
+    is_neutral_student,
+    is_outsider,
+    normalised,
+    title,
+)
 from observer.formats.prefixes import labels_of
 from observer.timeline import Role, Seconds
 
@@ -133,22 +140,23 @@ def _verdicts(
         role = declared_role(label)
         if normalised(label) in stated:
             verdicts[label] = _Verdict(stated[normalised(label)], None, "stated")
-        elif role is not None:
+        elif role is not None or is_outsider(label):
             verdicts[label] = _Verdict(role, None, "label")
         else:
             unknown.append(label)
             verdicts[label] = _Verdict(None, None, "unknown")
+    notes = [_outsiders_note(n)] if (n := sum(map(is_outsider, verdicts))) else []
     if not unknown:
-        return verdicts, []
+        return verdicts, notes
     if any(v.role is Role.TEACHER for v in verdicts.values()):
         student = _Verdict(Role.STUDENT, OTHERS_BESIDE_TEACHER, "talk")
         verdicts |= dict.fromkeys(unknown, student)
-        return verdicts, [_beside_teacher_note(len(unknown))]
+        return verdicts, [*notes, _beside_teacher_note(len(unknown))]
     students_declared = any(v.role is Role.STUDENT for v in verdicts.values())
     if len(unknown) == 1 and not students_declared:
-        return verdicts, [_one_voice_note()]
+        return verdicts, [*notes, _one_voice_note()]
     guess, note = _by_talk(cues, unknown)
-    return verdicts | guess, [note]
+    return verdicts | guess, [*notes, note]
 
 
 def _by_talk(cues: Sequence[Cue], unknown: Sequence[str]) -> tuple[dict[str, _Verdict], Note]:
@@ -209,6 +217,15 @@ def _beside_teacher_note(count: int) -> Note:
         f"students (probability {OTHERS_BESIDE_TEACHER}). State the roles if one is an adult.",
         f"有 {count} 个说话人标签没有写明角色；因已有标明的老师，其余视为学生"
         f"（把握 {OTHERS_BESIDE_TEACHER}）。如其中有其他成人，请指定角色。",
+    )
+
+
+def _outsiders_note(count: int) -> Note:
+    return Note(
+        "other_adults",
+        f"{count} speaker labels are of adults who neither teach nor learn here (a parent, a "
+        "visitor …); they got no role.",
+        f"有 {count} 个说话人标签是家长、来宾等既非老师也非学生的成人，未指定角色。",
     )
 
 
