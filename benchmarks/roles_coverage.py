@@ -71,7 +71,8 @@ def hear(task: tuple[Recipe, int]) -> Row:
         "widening": quality.widening,
         "truth": figures_of(truth, audio.duration),
         "timeline": [(round(s.start, 3), round(s.end, 3), s.role, s.probability) for s in timeline],
-        "notes": [note.en for note in getattr(diarizer, "notes", ())],
+        "notes": [note.en for note in diarizer.notes],
+        "swap": diarizer.swap,
         "score": asdict(replace(score, reliability=())),
         "reliability": [asdict(b) for b in score.reliability],
         "cpu": [round(simulated - began, 1), round(time.process_time() - simulated, 1)],
@@ -92,7 +93,7 @@ def measured(row: Row) -> dict[str, tuple[float, float | None, float | None]]:
     """(value, low, high) of every figure, as the report would give them."""
     timeline = tuple(RoleSpan(a, b, Role(role), p) for a, b, role, p in row["timeline"])
     material = Material(
-        duration=row["duration"], timeline=timeline, widening=row["widening"],
+        duration=row["duration"], timeline=timeline, widening=row["widening"], swap=row["swap"],
         discourse=Discourse(Transcript(language="und"), ()), exchanges=(), waits=(),
     )  # fmt: skip
     found = {i.name: i for i in indicators(Basis(material)) if i.value is not None}

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.activity import crowds
-from models.doubt import doubted, notes
+from models.doubt import doubted, notes, swap_doubt
 from models.main_voice import Floats, Windows, eased_in_crowds, main_voice, smoothed, unit
 from models.voice_embedding import WINDOW_FRAMES, VoiceEncoder, mel_power
 from observer.engines import MAIN_SPEAKER, Note, OnProgress, SpeakerSpan, ignore_progress
@@ -42,6 +42,7 @@ class Ge2eDiarizer:
         self.hop = hop
         self.bridge = bridge
         self.notes: tuple[Note, ...] = ()
+        self.swap = 0.0
         self._encoder = VoiceEncoder(threads=threads)
 
     @property
@@ -63,7 +64,7 @@ class Ge2eDiarizer:
         still found there. Raises MissingWeights, EngineError.
         """
         regions = joined(speech, self.bridge)
-        self.notes = ()
+        self.notes, self.swap = (), 0.0
         if not regions:
             return []
         windows = self._embed(audio, regions, on_progress)
@@ -74,7 +75,7 @@ class Ge2eDiarizer:
         similarity = windows.vectors.astype(np.float32) @ voice.centroid
         similarity = eased_in_crowds(similarity, quiet, voice)
         main = smoothed(similarity, windows.region, voice, self.hop / WINDOW)
-        self.notes = tuple(notes(voice))
+        self.notes, self.swap = tuple(notes(voice)), swap_doubt(voice)
         return [
             replace(
                 span,

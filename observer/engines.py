@@ -39,7 +39,7 @@ class SpeakerSpan:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a reader of the transcript should know about how it was made."""
+    """Something a reader should know about how words or roles were found."""
 
     en: str
     zh: str
@@ -65,6 +65,11 @@ class Diarizer(Protocol):
 
     name: str
     version: str
+    notes: tuple[Note, ...]
+    """What a reader should know about the last `diarize`; empty before it."""
+    swap: float
+    """Probability, 0 to ½, that the last `diarize` took another voice for the teacher's. The
+    spans' probabilities hold it, too."""
 
     def diarize(
         self,

@@ -145,7 +145,17 @@ class _Heard:
     quality: Quality
     speech: list[Span]
     timeline: list[RoleSpan]
+    swap: float
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Voices:
+    """What the diarizer found, and what it doubts."""
+
+    speakers: list[SpeakerSpan]
+    notes: tuple[Note, ...]
+    swap: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,17 +217,16 @@ class _Job:
         refuse_if_unobservable(quality)
 
         key = fingerprint(key, _id(diarizer), self._digest("teacher_voice"))
-        speakers = self.kept.stage(
-            "speakers", key, list[SpeakerSpan], lambda: self._speakers(speech)
-        )
+        voices = self.kept.stage("speakers", key, _Voices, lambda: self._voices(speech))
+        self.notes += voices.notes
         key = fingerprint(key, _id(roles))
         timeline = self.kept.stage(
             "roles",
             key,
             list[RoleSpan],
-            lambda: roles.assign(self.audio(), speech, speakers, self._progress("roles")),
+            lambda: roles.assign(self.audio(), speech, voices.speakers, self._progress("roles")),
         )
-        return _Heard(recording, quality, speech, timeline, key)
+        return _Heard(recording, quality, speech, timeline, voices.swap, key)
 
     def _decode(self, path: Path) -> Recording:
         """What is known of the file; the sound itself is decoded when a stage asks for it."""
@@ -249,15 +258,19 @@ class _Job:
             raise UsageError(en="There is no recording.", zh="没有录音。")
         return self._audio
 
-    def _speakers(self, speech: Sequence[Span]) -> list[SpeakerSpan]:
+    def _voices(self, speech: Sequence[Span]) -> _Voices:
+        diarizer = self.engines.diarizer
+        return _Voices(self._speakers(speech, diarizer), diarizer.notes, diarizer.swap)
+
+    def _speakers(self, speech: Sequence[Span], diarizer: Diarizer) -> list[SpeakerSpan]:
         progress = self._progress("speakers")
         clip = self.source.teacher_voice
         if clip is None:
-            return self.engines.diarizer.diarize(self.audio(), speech, None, progress)
+            return diarizer.diarize(self.audio(), speech, None, progress)
         clip_file = self.working_file.with_name("teacher.s16")
         try:
             _, voice = decode(clip, clip_file)
-            return self.engines.diarizer.diarize(self.audio(), speech, voice, progress)
+            return diarizer.diarize(self.audio(), speech, voice, progress)
         finally:
             clip_file.unlink(missing_ok=True)
 
@@ -322,6 +335,7 @@ class _Job:
                 waits=waits,
                 interval=self.settings.interval,
                 widening=heard.quality.widening if heard else 1.0,
+                swap=heard.swap if heard else 0.0,
                 seed=self.settings.seed,
             )
         )

@@ -68,6 +68,8 @@ class Material:
     """Sampling interval of the S-T analysis."""
     widening: float = 1.0
     """Factor ≥ 1 on every role-error probability, from the audio-quality gate."""
+    swap: float = 0.0
+    """Probability that another voice than the teacher's was taken for it, from the diarizer."""
     seed: int = 0
 
 
