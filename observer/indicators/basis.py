@@ -7,7 +7,7 @@ import numpy as np
 
 from observer.indicators import Indicator, Material, Missing
 from observer.reliability import Floats, simulated_interval
-from observer.role_errors import RoleDraws, draw_roles
+from observer.role_errors import LEAST_ERROR, RoleDraws, draw_roles
 from observer.timeline import Role, RoleSpan, Seconds
 from observer.transcript import Utterance
 
@@ -78,8 +78,10 @@ class Basis:
             self.timeline,
             self.duration,
             widening=self.material.widening,
+            swap=self.material.swap if self.source == "recording" else 0.0,
             seed=self.material.seed,
             edge_scale=TRANSCRIPT_EDGES if self.source == "transcript" else 1.0,
+            least_error=LEAST_ERROR if self.source == "recording" else (0.0, 0.0),
         )
 
     @property

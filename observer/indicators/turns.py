@@ -169,7 +169,9 @@ def _runs(draws: RoleDraws) -> _Runs:
     new = np.ones((rows, n), dtype=bool)
     new[:, 1:] = (sides[:, 1:] != sides[:, :-1]) | pause
     begin = np.flatnonzero(new.ravel())
-    seconds = np.add.reduceat(np.tile(_fresh(draws, sides[0]), rows), begin)
+    heard, found = _fresh(draws, sides[0]), draws.durations()
+    scale = np.divide(found, found[:1], out=np.ones_like(found), where=found[:1] > 0)
+    seconds = np.add.reduceat((heard * scale).ravel(), begin)
     return _Runs(begin // n, sides.ravel()[begin], begin % n, seconds)
 
 

@@ -101,7 +101,9 @@ def test_every_entry_of_the_catalogue_speaks_both_languages() -> None:
         assert entry.decimals >= 0, name
         assert entry.method_en.endswith("."), name
         assert entry.method_zh.endswith("。"), name
-        assert not re.search(r"[A-Za-z]{3,}", entry.method_zh.replace("Wilson", "").replace("IRIRE", "")), name
+        assert not re.search(
+            r"[A-Za-z]{3,}", entry.method_zh.replace("Wilson", "").replace("IRIRE", "")
+        ), name
         assert not re.search(r"[\u3400-\u9fff]", entry.method_en), name
         assert bool(entry.unit_zh) >= bool(entry.unit_en), name
 
@@ -134,7 +136,8 @@ def test_a_lecture_with_a_sure_teacher_leaves_students_nothing() -> None:
     assert (share.low, share.value, share.high) == (1, 1, 1)
     assert value(found, "st_rt") == 1
     assert value(found, "st_ch") == 0
-    assert value(found, "st_type_lecture") == 1
+    # what was heard is never quite certain: LEAST_ERROR
+    assert value(found, "st_type_lecture") == pytest.approx(1, abs=0.01)
 
 
 @settings(max_examples=25, deadline=None)
@@ -302,6 +305,29 @@ def test_a_choir_that_the_transcript_marks_counts_with_its_times() -> None:
     assert choral.low is not None
     assert choral.high is not None
     assert choral.low < 2 < choral.high
+
+
+def test_what_was_heard_has_no_interval_of_zero_width() -> None:
+    """However sure the engines are: a count of turns or a length of a turn may be off."""
+    spans, at = [], 0.0
+    for i in range(40):
+        role = Role.STUDENT if i % 2 else Role.TEACHER
+        length = 1.5 if i % 2 else 6.0
+        spans.append(RoleSpan(at, at + length, role, 1.0))
+        at += length + 0.8
+    found = figures(material(tuple(spans), at))
+    for who in ("teacher", "student"):
+        for name in (f"{who}_turns", f"{who}_turn_median", f"{who}_turn_mean"):
+            item = found[name]
+            assert item.low is not None, name
+            assert item.high is not None, name
+            assert item.low < item.high, name
+    # named by a transcript the roles are certain, and so are the counts
+    said = tuple(
+        Utterance(f"u{i}", "好。", s.start, s.end, role=s.role) for i, s in enumerate(spans)
+    )
+    named = figures(material((), None, said))["teacher_turns"]
+    assert (named.low, named.value, named.high) == (20, 20, 20)
 
 
 def test_every_method_names_its_rule_version() -> None:

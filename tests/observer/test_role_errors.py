@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from observer.role_errors import FOUND_SD, ROLES, RoleDraws, draw_flips, draw_roles
+from observer.role_errors import FOUND_SD, LEAST_ERROR, ROLES, RoleDraws, draw_flips, draw_roles
 from observer.timeline import Role, RoleSpan
 
 TEACHER, STUDENT = ROLES.index(Role.TEACHER), ROLES.index(Role.STUDENT)
@@ -43,6 +43,25 @@ def test_row_zero_is_the_timeline_as_found() -> None:
 def test_certain_roles_never_change() -> None:
     draws = draw_roles(lesson(0.0, 1)[0], 720)
     assert (draws.roles == draws.roles[0]).all()
+
+
+def test_roles_that_were_heard_are_never_quite_certain() -> None:
+    # 20 spans of 1 s and 20 of 5 s, all with p = 1: 2 % of the short and .3 % of the long change
+    spans = [RoleSpan(10 * i, 10 * i + (1 if i < 20 else 5), Role.TEACHER, 1.0) for i in range(40)]
+    draws = draw_roles(spans, 400, least_error=LEAST_ERROR, draws=4000)
+    changed = draws.roles[1:] != draws.roles[0]
+    assert changed[:, :20].mean() == pytest.approx(0.02, rel=0.15)
+    assert changed[:, 20:].mean() == pytest.approx(0.003, rel=0.3)
+
+
+def test_durations_of_the_drawn_spans() -> None:
+    # row 0 as found; the rest about it, never negative
+    spans = [RoleSpan(0, 4, Role.TEACHER, 0.9), RoleSpan(6, 9, Role.STUDENT, 0.9)]
+    durations = draw_roles(spans, 10).durations()
+    assert durations[0].tolist() == [4, 3]
+    assert (durations >= 0).all()
+    assert durations[1:].mean(axis=0) == pytest.approx([4, 3], rel=0.05)
+    assert (durations[1:].std(axis=0) > 0.1).all()
 
 
 def test_same_seed_same_draws_other_seed_others() -> None:
