@@ -119,3 +119,21 @@ def test_a_short_crowd_after_the_teacher_is_choral() -> None:
 def test_levels_and_runs() -> None:
     assert levels(Audio.of(np.full(640, 0.1))) == pytest.approx([-20.0, -20.0], abs=0.01)
     assert runs([False, True, True, False, True]) == [(1, 3), (4, 5)]
+
+
+def test_steady_noise_without_speech_is_no_crowd(lesson: Audio) -> None:
+    speakers = [SpeakerSpan(0, 60, "main", 1), SpeakerSpan(100, 160, "main", 1)]
+    timeline = AcousticRoles().assign(lesson, [Span(0, 60), Span(100, 160)], speakers)
+    assert of_role(timeline, Role.GROUP, Role.CHORAL) == []
+
+
+def test_a_crowd_goes_on_with_its_last_voices(lesson: Audio) -> None:
+    # the level of the babble ends at 100; one of the voices finishes at 102.5, a later one is new
+    speakers = [
+        SpeakerSpan(0, 60, "main", 1),
+        SpeakerSpan(60, 102.5, "others", 1),
+        SpeakerSpan(104, 160, "main", 1),
+    ]
+    timeline = AcousticRoles().assign(lesson, [Span(0, 102.5), Span(104, 160)], speakers)
+    (group,) = of_role(timeline, Role.GROUP)
+    assert group.end == pytest.approx(102.5)
