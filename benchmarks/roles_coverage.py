@@ -34,6 +34,7 @@ from models.simulate.make import Recipe, make_lesson
 from models.simulate.truth import write_truth
 from observer import role_errors
 from observer.discourse import Discourse
+from observer.engines import Swap
 from observer.indicators import Material
 from observer.indicators.basis import Basis
 from observer.indicators.talk import indicators
@@ -72,7 +73,7 @@ def hear(task: tuple[Recipe, int]) -> Row:
         "truth": figures_of(truth, audio.duration),
         "timeline": [(round(s.start, 3), round(s.end, 3), s.role, s.probability) for s in timeline],
         "notes": [note.en for note in diarizer.notes],
-        "swap": diarizer.swap,
+        "swap": [diarizer.swap.probability, diarizer.swap.share],
         "score": asdict(replace(score, reliability=())),
         "reliability": [asdict(b) for b in score.reliability],
         "cpu": [round(simulated - began, 1), round(time.process_time() - simulated, 1)],
@@ -93,8 +94,9 @@ def measured(row: Row) -> dict[str, tuple[float, float | None, float | None]]:
     """(value, low, high) of every figure, as the report would give them."""
     timeline = tuple(RoleSpan(a, b, Role(role), p) for a, b, role, p in row["timeline"])
     material = Material(
-        duration=row["duration"], timeline=timeline, widening=row["widening"], swap=row["swap"],
-        discourse=Discourse(Transcript(language="und"), ()), exchanges=(), waits=(),
+        duration=row["duration"], timeline=timeline, exchanges=(), waits=(),
+        discourse=Discourse(Transcript(language="und"), ()),
+        widening=row["widening"], swap=Swap(*row["swap"]),
     )  # fmt: skip
     found = {i.name: i for i in indicators(Basis(material)) if i.value is not None}
     return {n: (i.value, i.low, i.high) for n, i in found.items() if n in FIGURES}  # type: ignore[misc]

@@ -19,7 +19,15 @@ from models.activity import crowds
 from models.doubt import doubted, notes, swap_doubt
 from models.main_voice import Floats, Windows, eased_in_crowds, main_voice, smoothed, unit
 from models.voice_embedding import WINDOW_FRAMES, VoiceEncoder, mel_power
-from observer.engines import MAIN_SPEAKER, Note, OnProgress, SpeakerSpan, ignore_progress
+from observer.engines import (
+    MAIN_SPEAKER,
+    NO_SWAP,
+    Note,
+    OnProgress,
+    SpeakerSpan,
+    Swap,
+    ignore_progress,
+)
 from observer.media import Audio
 from observer.timeline import Seconds, Span, intersection
 
@@ -42,7 +50,7 @@ class Ge2eDiarizer:
         self.hop = hop
         self.bridge = bridge
         self.notes: tuple[Note, ...] = ()
-        self.swap = 0.0
+        self.swap = NO_SWAP
         self._encoder = VoiceEncoder(threads=threads)
 
     @property
@@ -64,7 +72,7 @@ class Ge2eDiarizer:
         still found there. Raises MissingWeights, EngineError.
         """
         regions = joined(speech, self.bridge)
-        self.notes, self.swap = (), 0.0
+        self.notes, self.swap = (), NO_SWAP
         if not regions:
             return []
         windows = self._embed(audio, regions, on_progress)
@@ -75,7 +83,7 @@ class Ge2eDiarizer:
         similarity = windows.vectors.astype(np.float32) @ voice.centroid
         similarity = eased_in_crowds(similarity, quiet, voice)
         main = smoothed(similarity, windows.region, voice, self.hop / WINDOW)
-        self.notes, self.swap = tuple(notes(voice)), swap_doubt(voice)
+        self.notes, self.swap = tuple(notes(voice)), Swap(swap_doubt(voice), voice.rival_share)
         return [
             replace(
                 span,

@@ -42,6 +42,8 @@ class Voice:
     """Cosine of the mean embeddings of the two sides; 0 when there is one side."""
     rival: float = 0.0
     """Spread of the widest other voice, as a share of the main one's."""
+    rival_share: float = 1.0
+    """That voice's share of what the others say."""
     enrolled: float | None = None
     """Cosine of the main voice to the enrolled one; None without enrolment."""
 
@@ -54,6 +56,8 @@ class Cluster:
     """Mean of their embeddings, not of unit length."""
     spread: Seconds
     """Sum over 30-s bins of min(time in the bin, `FULL_BIN`)."""
+    windows: int
+    """How many of the windows that were clustered are its."""
 
 
 FULL_BIN: Seconds = 3.0
@@ -83,9 +87,11 @@ def main_voice(
     found = clusters(vectors, windows.centre[usable], hop)
     voice = _split(vectors, refined(vectors, unit(found[0].mean), keep_near=False), None)
     own = [c.spread for c in found if float(c.mean @ voice.centroid) >= voice.threshold]
-    other = [c.spread for c in found if float(c.mean @ voice.centroid) < voice.threshold]
-    rival = max(other, default=0.0) / max(max(own, default=0.0), 1e-9)
-    return replace(voice, rival=min(1.0, rival))
+    other = [c for c in found if float(c.mean @ voice.centroid) < voice.threshold]
+    if not own or not other:
+        return voice
+    share = other[0].windows / sum(c.windows for c in other)
+    return replace(voice, rival=min(1.0, other[0].spread / own[0]), rival_share=share)
 
 
 def _heard(vectors: Floats, voice: Voice, enrolled: Floats) -> float:
@@ -99,7 +105,7 @@ def clusters(vectors: Floats, centre: npt.NDArray[np.float64], hop: Seconds) -> 
     from scipy.cluster.hierarchy import fcluster, linkage
 
     if len(vectors) == 1:
-        return [Cluster(vectors[0], hop)]
+        return [Cluster(vectors[0], hop, 1)]
     chosen = np.unique(np.linspace(0, len(vectors) - 1, MOST_CLUSTERED).astype(int))
     sample, bins = vectors[chosen], (centre[chosen] // 30).astype(int)
     each = hop * len(vectors) / len(chosen)
@@ -108,6 +114,7 @@ def clusters(vectors: Floats, centre: npt.NDArray[np.float64], hop: Seconds) -> 
         Cluster(
             np.asarray(sample[label == k].mean(axis=0), np.float32),
             float(np.minimum(np.bincount(bins[label == k]) * each, FULL_BIN).sum()),
+            int(np.count_nonzero(label == k)),
         )
         for k in range(1, label.max() + 1)
     ]

@@ -45,6 +45,17 @@ class Note:
     zh: str
 
 
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Doubt about who the teacher is in the whole lesson."""
+
+    probability: float = 0.0
+    """Probability, 0 to ½, that another voice is the teacher's; those of the spans hold it."""
+    share: float = 1.0
+    """Share of the others' talk that is then the teacher's."""
+
+
+NO_SWAP = Swap()
 MAIN_SPEAKER = "main"
 """The cluster a Diarizer holds for the teacher's; every other name is another voice."""
 
@@ -67,9 +78,8 @@ class Diarizer(Protocol):
     version: str
     notes: tuple[Note, ...]
     """What a reader should know about the last `diarize`; empty before it."""
-    swap: float
-    """Probability, 0 to ½, that the last `diarize` took another voice for the teacher's. The
-    spans' probabilities hold it, too."""
+    swap: Swap
+    """How likely the last `diarize` took another voice for the teacher's."""
 
     def diarize(
         self,

@@ -34,9 +34,10 @@ The error model, drawn again and again around the timeline that was found:
    true shares of speech lay in their intervals, with it 8. (Their truth counts the pauses
    inside a read sentence as speech, so shares of the lesson cannot be held to it.)
 
-6. *The wrong person.* With probability `swap` the voice taken for the teacher's was another's
-   all lesson: teacher and student change places in such a draw. The probabilities of the spans
-   hold this, too, so it is taken out of rule 1 first. 0 unless the diarizer doubts it.
+6. *The wrong person.* With the probability of `Swap` the voice taken for the teacher's was
+   another's all lesson: in such a draw the teacher is a student and that other voice's share of
+   the students' stretches is the teacher's. The probabilities of the spans hold this, too, so it
+   is taken out of rule 1 first. None unless the diarizer doubts.
 """
 
 from collections.abc import Sequence
@@ -45,6 +46,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from observer.engines import NO_SWAP, Swap
 from observer.timeline import Role, RoleSpan, Seconds
 
 RUN_PAUSE: Seconds = 2.0
@@ -118,7 +120,7 @@ def draw_roles(
     seed: int = 0,
     edge_scale: float = 1.0,
     least_error: tuple[float, float] = (0.0, 0.0),
-    swap: float = 0.0,
+    swap: Swap = NO_SWAP,
     draws: int | None = None,
 ) -> RoleDraws:
     """Simulate role and boundary errors of `timeline` on ``[0, duration]``.
@@ -127,7 +129,7 @@ def draw_roles(
     (subtitle times are rougher than voice activity). `least_error` is the smallest role error
     that is believed of short and of longer spans: `LEAST_ERROR` where roles were heard, 0 where
     a transcript names them.
-    `swap` (0 to ½) is the probability that teacher and students are confused all lesson.
+    `swap` says how likely it is that another voice was taken for the teacher's.
     `draws` defaults to what `CELLS` allows; 0 keeps only the timeline as found. Same input and
     seed, same arrays.
     """
@@ -144,7 +146,7 @@ def draw_roles(
         draws = int(np.clip(CELLS // max(1, m), FEWEST_DRAWS, MOST_DRAWS))
     rng = np.random.default_rng([seed, 1])
     least = np.where([s.duration < SHORT for s in spans], *least_error)
-    error = np.maximum(least, [_own_error(s, swap) for s in spans]) * widening
+    error = np.maximum(least, [_own_error(s, swap.probability) for s in spans]) * widening
     roles = _swapped(_draw_span_roles(spans, error, rng, draws), swap, rng)
     covered, heard = _heard(cuts, starts, ends, roles)
     return RoleDraws(
@@ -214,13 +216,14 @@ def _own_error(span: RoleSpan, swap: float) -> float:
     return max(0.0, (error - swap) / max(1e-9, 1 - 2 * swap))
 
 
-def _swapped(roles: NDArray[np.int8], swap: float, rng: np.random.Generator) -> NDArray[np.int8]:
-    """`roles` with teacher and student exchanged in a share `swap` of the draws (rule 6)."""
-    if swap == 0:
+def _swapped(roles: NDArray[np.int8], swap: Swap, rng: np.random.Generator) -> NDArray[np.int8]:
+    """`roles` with another teacher in some of the draws (rule 6)."""
+    if swap.probability == 0:
         return roles
-    wrong = rng.random((len(roles), 1)) < swap
+    wrong = rng.random((len(roles), 1)) < swap.probability
     wrong[0] = False
-    return np.where(wrong, _SWAPPED[roles], roles)
+    stays = (roles == _INDEX[Role.STUDENT]) & (rng.random(roles.shape) >= swap.share)
+    return np.where(wrong & ~stays, _SWAPPED[roles], roles)
 
 
 def _runs(spans: Sequence[RoleSpan]) -> NDArray[np.intp]:

@@ -7,6 +7,7 @@ and `CATALOGUE` names every indicator in both languages. numpy loads with the fi
 from dataclasses import dataclass
 
 from observer.discourse import Discourse, Exchange, Wait
+from observer.engines import NO_SWAP, Swap
 from observer.indicators.catalogue import CATALOGUE, Entry
 from observer.timeline import RoleSpan, Seconds
 
@@ -68,8 +69,8 @@ class Material:
     """Sampling interval of the S-T analysis."""
     widening: float = 1.0
     """Factor ≥ 1 on every role-error probability, from the audio-quality gate."""
-    swap: float = 0.0
-    """Probability that another voice than the teacher's was taken for it, from the diarizer."""
+    swap: Swap = NO_SWAP
+    """The diarizer's doubt about who the teacher is."""
     seed: int = 0
 
 

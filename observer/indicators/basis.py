@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from observer.engines import NO_SWAP
 from observer.indicators import Indicator, Material, Missing
 from observer.reliability import Floats, simulated_interval
 from observer.role_errors import LEAST_ERROR, RoleDraws, draw_roles
@@ -78,7 +79,7 @@ class Basis:
             self.timeline,
             self.duration,
             widening=self.material.widening,
-            swap=self.material.swap if self.source == "recording" else 0.0,
+            swap=self.material.swap if self.source == "recording" else NO_SWAP,
             seed=self.material.seed,
             edge_scale=TRANSCRIPT_EDGES if self.source == "transcript" else 1.0,
             least_error=LEAST_ERROR if self.source == "recording" else (0.0, 0.0),

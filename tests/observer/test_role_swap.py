@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
+from observer.engines import Swap
 from observer.role_errors import draw_roles
 from observer.timeline import Role, RoleSpan
 
 
-def shares(probability: float, swap: float) -> np.ndarray:
+def shares(probability: float, swap: float, share: float = 1.0) -> np.ndarray:
     """T / (T + S) in every draw of a lesson with T = 300 s in ten turns and S = 100 s."""
     spans = []
     for i in range(10):
         spans.append(RoleSpan(50 * i, 50 * i + 30, Role.TEACHER, probability))
         spans.append(RoleSpan(50 * i + 35, 50 * i + 45, Role.STUDENT, probability))
-    draws = draw_roles(spans, 500, swap=swap)
+    draws = draw_roles(spans, 500, swap=Swap(swap, share))
     teacher, student = (draws.seconds(draws.any_of(r)) for r in (Role.TEACHER, Role.STUDENT))
     return teacher / (teacher + student)
 
@@ -35,3 +36,9 @@ def test_errors_of_stretches_come_on_top_of_a_swap() -> None:
     """p = .8 · .9 + .2 · .1 = .74: with the swap of .2 taken out, .1 are wrong by themselves."""
     swapped, sure = shares(0.74, 0.2)[1:], shares(0.8, 0.2)[1:]
     assert np.std(swapped[swapped > 0.5]) > 2 * np.std(sure[sure > 0.5])
+
+
+def test_the_other_voice_may_be_one_of_several() -> None:
+    # half of the students' stretches are the other voice's: T is 50 s of 400 s, .125
+    wrong = shares(0.7, 0.3, 0.5)[1:]
+    assert np.median(wrong[wrong < 0.5]) == pytest.approx(0.125, abs=0.03)
