@@ -36,6 +36,10 @@ def is_textgrid(text: str) -> bool:
     )
 
 
+_STRAY = re.compile(r"(?:=[ \t]*|^[ \t]*)[^\s=:\[\]]+(?=[ \t]*$)", re.MULTILINE)
+"""A value after "=", or alone on its line."""
+
+
 class _Tokens:
     """The texts, numbers and flags of a file, taken one by one."""
 
@@ -43,7 +47,8 @@ class _Tokens:
         self.text = text
         self._found = _TOKEN.finditer(text)
         self._held: re.Match[str] | None = None
-        self._line, self._counted = 1, 0
+        self._line, self._counted, self._end = 1, 0, 0
+        self._strays: list[re.Match[str] | None] = []
 
     def ended(self) -> bool:
         """Whether nothing that counts is left."""
@@ -74,6 +79,9 @@ class _Tokens:
     def _take(self, kind: str, en: str, zh: str) -> re.Match[str]:
         line = self.line()
         match, self._held = self._held, None
+        at = len(self.text) if match is None else match.start()
+        self._strays = [*self._strays[-2:], _STRAY.search(self.text, self._end, at)]
+        self._end = at if match is None else match.end()
         if match is None:
             raise damaged(
                 line,
@@ -81,8 +89,10 @@ class _Tokens:
                 f"TextGrid 到此中断，此处应为{zh}，文件是否不完整？",
             )
         if match.lastgroup != kind:
+            # A number that is none was passed over as comment: it is the fault, not this token.
+            stray = next((m for m in self._strays if m is not None), None)
             raise damaged(
-                line,
+                line if stray is None else self.text.count("\n", 0, stray.end()) + 1,
                 f"{en} is expected, not {match[0][:40]}",
                 f"此处应为{zh}，而不是 {match[0][:40]}",
             )
@@ -250,7 +260,7 @@ def _eaf_tiers(document: "Eaf") -> Iterator[Tier]:
             (a / 1000, b / 1000, " ".join((v or "").split("\n")))
             for a, b, v, *_ in document.get_annotation_data_for_tier(source)
         )
-        yield Tier(name, entries, attributes.get("PARTICIPANT") or None)
+        yield Tier(source, entries, attributes.get("PARTICIPANT") or None)
 
 
 def _values(document: "Eaf", tier: str) -> list[str]:

@@ -78,6 +78,12 @@ def _chat_cue(line: str, number: int, roles: dict[str, str]) -> Cue:
         end = int(match[2]) / 1000
     check_times(start, end, number)
     said = _BULLET.sub("", said)
+    if "\x15" in said:
+        raise damaged(
+            number,
+            "a time bullet that is no pair of milliseconds",
+            "时间标记不是一对毫秒数",
+        )
     for pattern, left in _CHAT_CODES:
         said = pattern.sub(left, said)
     said = re.sub(r"\s+([.,?!])", r"\1", join_text(said.split()))

@@ -161,11 +161,13 @@ def read_headed(text: str) -> Reading:
     """Feishu, iFlytek, Otter, Tencent Markdown: everything before the first head is the title."""
     cues: list[Cue] = []
     skipped: list[int] = []
+    before = ""
     for number, line in enumerate(text.split("\n"), 1):
+        alone, before = not before.strip(), line
         head = None if _HEADING_DATE.match(line) else _heads(line, number)
         if head is not None:
             cues.append(Cue("", head.start, head.end, head.who, line=number))
-        elif _damaged_head(line, cues):
+        elif _damaged_head(line, cues, alone=alone):
             raise damaged(
                 number,
                 f"this speaker's line has no valid time: {line.strip()[:40]}",
@@ -183,14 +185,19 @@ def read_headed(text: str) -> Reading:
     )
 
 
-def _damaged_head(line: str, cues: list[Cue]) -> bool:
-    """Whether a line is that of a known speaker with something that is not quite a time."""
+def _damaged_head(line: str, cues: list[Cue], *, alone: bool) -> bool:
+    """Whether a line is a speaker's with something that is not quite a time.
+
+    The speaker is known, or the line stands after an empty one and is no sentence.
+    """
     match = _BAD_TIME.fullmatch(line) if len(line) <= MAX_HEAD else None
     if match is None or not cues:
         return False
     who = match["who"]
     known = any(normalised(who) == normalised(c.speaker or "") for c in cues)
-    return known or declared_role(who) is not None or is_machine(who)
+    if known or declared_role(who) is not None or is_machine(who):
+        return True
+    return alone and any(c.isalpha() for c in who) and not re.search(r"[。，？！,?!]", line)
 
 
 def read_stamped(text: str) -> Reading:

@@ -166,15 +166,43 @@ def is_other_subtitle(text: str) -> bool:
     )
 
 
+_OTHER_TIMES = re.compile(
+    r"^Dialogue:\s*[^,]*,(?P<ass>[^,]*,[^,\n]*)|\b(?:begin|end|dur)=\"(?P<ttml>[^\"]*)\""
+    r"|<sync\b[^>]*?start=\"?(?P<sami>[^\s\">]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_VALID_TIMES = {
+    "ass": re.compile(r"\s*\d+:\d{1,2}:\d{1,2}[.:]\d+\s*,\s*\d+:\d{1,2}:\d{1,2}[.:]\d+\s*"),
+    "ttml": re.compile(r"\d+(?::\d{2}){2}(?:[.:]\d+)*|\d+(?:\.\d+)?(?:h|m|s|ms|f|t)"),
+    "sami": re.compile(r"\d+"),
+}
+
+
+def _check_clock(text: str) -> None:
+    """pysubs2 passes over lines whose times it cannot read: they are refused here."""
+    for match in _OTHER_TIMES.finditer(text):
+        kind = match.lastgroup or ""
+        if not _VALID_TIMES[kind].fullmatch(match[kind]):
+            raise damaged(
+                text.count("\n", 0, match.start()) + 1,
+                f"{match[kind][:40]!r} is not a time",
+                f"{match[kind][:40]!r} 不是时间",
+            )
+
+
 def read_other_subtitle(text: str) -> Reading:
     """ASS, SSA, TTML or SAMI by pysubs2; the ASS name field is the speaker."""
     import pysubs2
 
     from observer.formats.decoding import refuse_doctype
 
-    refuse_doctype(text[:100_000].encode())
+    refuse_doctype(text[:100_000].encode(errors="replace"))
+    _check_clock(text)
     try:
-        subtitles = pysubs2.SSAFile.from_string(text)
+        kind = None
+        if text.lstrip().startswith("[Script Info]"):
+            kind = "ssa" if "[V4 Styles]" in text else "ass"
+        subtitles = pysubs2.SSAFile.from_string(text, format_=kind)
     except (pysubs2.exceptions.Pysubs2Error, ValueError, KeyError, SyntaxError) as error:
         raise damaged(
             None, f"pysubs2 cannot read it ({error})", f"pysubs2 无法读取（{error}）"

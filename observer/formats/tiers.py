@@ -131,7 +131,7 @@ def _judged(tier: Tier) -> _Judged:
         return _Judged(_MAUS[name.casefold()], tier.participant, tier)
     if at := _AT.fullmatch(name):
         tagged = _KIND.fullmatch(at["tag"])
-        kind = next(k for k in _KINDS if tagged[k]) if tagged else "other"
+        kind = next(k for k in _KINDS if tagged[k]) if tagged else "text"
         kind = _TAGS.get(at["tag"].casefold(), kind)
         return _Judged(kind, tier.participant or at["who"].strip(), tier)
     match = _KIND.fullmatch(name)
