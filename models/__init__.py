@@ -15,6 +15,7 @@ DIARIZERS: Mapping[str, str] = {"ge2e": "models.diarization:Ge2eDiarizer"}
 ROLES: Mapping[str, str] = {"acoustic": "models.roles:AcousticRoles"}
 TRANSCRIBERS: Mapping[str, str] = {
     "whisper": "models.asr_whisper:WhisperTranscriber",
+    "faster-whisper": "models.asr_faster_whisper:FasterWhisperTranscriber",
     "pocketsphinx": "models.asr_pocketsphinx:PocketsphinxTranscriber",
     "replay": "models.scripted:ReplayTranscriber",
 }

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
-from models.asr_whisper import primary_language
+from models.languages import primary_language
 from models.whisper_weights import ALIASES, BEST_FIRST, GIGABYTES, Checkpoint, installed
 
 _BEST_ON_CPU = "large-v3-turbo"

@@ -1,7 +1,6 @@
 """Recognition by openai-whisper from weights on disk: batched, cleaned, with word times."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -10,15 +9,15 @@ from typing import TYPE_CHECKING
 from models import whisper_weights
 from models.asr_windows import windows
 from models.cleaning import Dropped
-from models.whisper_decoding import half_precision_encoder
-from models.whisper_recognition import Recognition, Settings
-from models.window_text import WindowText
+from models.languages import primary_language
+from models.whisper_recognition import Recognition, Settings, transcribed
+from models.whisper_torch import TorchWhisper, half_precision_encoder, torch_threads
 from observer.engines import Note, OnProgress, ignore_progress
 from observer.errors import EngineError
 from observer.files import sha256_of
 from observer.media import Audio
 from observer.timeline import Span
-from observer.transcript import Transcript, Utterance, join_text
+from observer.transcript import Transcript
 
 if TYPE_CHECKING:
     from whisper.model import Whisper
@@ -131,20 +130,11 @@ class WhisperTranscriber:
         if not parts:
             on_progress(1.0)
             return Transcript(asked or "und", (), self.name)
-        with _torch_threads(self.threads):
-            run = Recognition(self._model, audio, parts, asked, self._settings())
-            text = WindowText(run.language, run.prompt, run.tokenizer, run.text_limit)
-            sentences = [
-                sentence
-                for recognised in run.windows(on_progress)
-                for sentence in text.sentences(*recognised)
-            ]
-        self.notes, self.dropped = (*run.notes, *text.notes()), tuple(text.dropped)
-        utterances = (
-            Utterance(f"u{n}", join_text(w.text for w in s), s[0].start, s[-1].end, words=s)
-            for n, s in enumerate(sentences, 1)
-        )
-        return Transcript(run.language, tuple(utterances), self.name)
+        with torch_threads(self.threads):
+            backend = TorchWhisper(self._model, bf16=self._bf16())
+            run = Recognition(backend, audio, parts, asked, self._settings())
+            transcript, self.notes, self.dropped = transcribed(run, self.name, on_progress)
+        return transcript
 
     def _settings(self) -> Settings:
         return Settings(
@@ -152,27 +142,5 @@ class WhisperTranscriber:
             batch_size=self.batch_size,
             beam_size=self.beam_size,
             hot_words=self.hot_words,
-            bf16=self._bf16(),
             seed=self.seed,
         )
-
-
-def primary_language(tag: str | None) -> str | None:
-    """Whisper's code for a language tag: "zh-CN" and "cmn" are "zh"; None, "auto", "und": None."""
-    if not tag or tag.lower() in ("auto", "und"):
-        return None
-    code = tag.lower().replace("_", "-").split("-")[0]
-    return "zh" if code == "cmn" else code
-
-
-@contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    """Several threads on contended cores are many times slower than one: the caller decides."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -1,15 +1,13 @@
-"""Whisper decoding of windows in batches: features, language vote, temperature fallback."""
+"""Whisper decoding of windows in batches: what a result is, prompts, temperature fallback."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from models.whisper_words import TimedWord
 from observer.media import Samples
 
 if TYPE_CHECKING:
-    import torch
-    from whisper.decoding import DecodingResult
-    from whisper.model import Whisper
     from whisper.tokenizer import Tokenizer
 
 PROMPTS: Final[Mapping[str, str]] = {"zh": "以下是普通话的句子。"}
@@ -46,6 +44,60 @@ class Decoded:
         return poor and not self.silent
 
 
+HEARD: Final = Decoded((), avg_logprob=0.0, no_speech=0.0, compression=1.0, temperature=0.0)
+"""A window of a recogniser that tells nothing about itself but its words."""
+
+
+class Backend(Protocol):
+    """A loaded Whisper model in some library; `features` are its encoder output, windows first.
+
+    Features can be indexed by lists of window numbers, as arrays and tensors can.
+    """
+
+    languages: tuple[str, ...]
+    """Codes it knows; only "en" for an English-only model."""
+    text_limit: int
+    """Tokens of text that a window can hold at most."""
+
+    def tokenizer(self, language: str) -> "Tokenizer":
+        """Its tokenizer for transcription in `language`."""
+        ...
+
+    def encode(self, waves: Sequence[Samples]) -> Any:
+        """Encoder output for 16 kHz windows of at most 30 s."""
+        ...
+
+    def join(self, parts: Sequence[Any]) -> Any:
+        """One batch of the features of single windows."""
+        ...
+
+    def vote(self, features: Any) -> tuple[str, float]:
+        """(language, mean probability) over windows."""
+        ...
+
+    def decode(
+        self,
+        features: Any,
+        language: str,
+        prompt: str | None,
+        beam_size: int | None,
+        temperature: float,
+        seed: int,
+    ) -> list[Decoded]:
+        """Decode each window once, without timestamps; `beam_size` None or temperature: sample."""
+        ...
+
+    def align(
+        self,
+        language: str,
+        texts: Sequence[Sequence[int]],
+        features: Any,
+        seconds: Sequence[float],
+    ) -> list[list[TimedWord]]:
+        """Words with times from the start of each window."""
+        ...
+
+
 def prompt_for(language: str, hot_words: Sequence[str] = ()) -> str | None:
     """The text given ahead of every window, hot words (names, terms of the lesson) included."""
     prompt = PROMPTS.get(language, "")
@@ -55,63 +107,9 @@ def prompt_for(language: str, hot_words: Sequence[str] = ()) -> str | None:
     return prompt or None
 
 
-def tokenizer_for(model: "Whisper", language: str) -> "Tokenizer":
-    """The tokenizer of this model for transcription in `language`."""
-    from whisper.tokenizer import get_tokenizer
-
-    return get_tokenizer(
-        model.is_multilingual,
-        num_languages=model.num_languages,
-        language=language,
-        task="transcribe",
-    )
-
-
-def half_precision_encoder(device: str) -> bool:
-    """Whether the CPU computes bfloat16 in hardware (the encoder then runs in it)."""
-    import torch
-
-    if device != "cpu":
-        return False
-    able: Mapping[str, Any] = torch.cpu.get_capabilities()
-    return bool(able.get("amx_bf16") or able.get("avx512_bf16"))
-
-
-def encode(model: "Whisper", waves: Iterable[Samples], *, bf16: bool) -> "torch.Tensor":
-    """Encoder output of shape (n, 1500, state) for 16 kHz windows of at most 30 s.
-
-    float32 on a CPU (also when computed in bfloat16), float16 on a GPU.
-    """
-    import torch
-    from whisper.audio import log_mel_spectrogram, pad_or_trim
-
-    mels = [
-        log_mel_spectrogram(pad_or_trim(wave), model.dims.n_mels, device=model.device)
-        for wave in waves
-    ]
-    batch = torch.stack(mels)
-    with torch.no_grad():
-        if model.device.type == "cuda":
-            features: torch.Tensor = model.encoder(batch.half())
-            return features
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            features = model.encoder(batch)
-    return features.float()
-
-
-def vote_language(model: "Whisper", features: "torch.Tensor") -> tuple[str, float]:
-    """(language, mean probability) over the windows of `features`; "en" for English-only models."""
-    if not model.is_multilingual:
-        return "en", 1.0
-    _, votes = model.detect_language(features)
-    mean = {code: sum(v[code] for v in votes) / len(votes) for code in votes[0]}
-    language = max(mean, key=lambda code: mean[code])
-    return language, mean[language]
-
-
 def decode(
-    model: "Whisper",
-    features: "torch.Tensor",
+    backend: Backend,
+    features: Any,
     language: str,
     *,
     prompt: str | None,
@@ -129,9 +127,8 @@ def decode(
     for step, temperature in enumerate(temperatures):
         if not open_windows:
             break
-        results = _decode_once(
-            model, features[open_windows], language, prompt, beam_size, temperature, seed + step
-        )
+        some = features if len(open_windows) == len(features) else features[open_windows]
+        results = backend.decode(some, language, prompt, beam_size, temperature, seed + step)
         for window, result in zip(open_windows, results, strict=True):
             tries[window].append(result)
         open_windows = [i for i in open_windows if tries[i][-1].failed]
@@ -145,45 +142,3 @@ def _best(tries: Sequence[Decoded]) -> Decoded:
     if straight:
         return max(straight, key=lambda t: t.avg_logprob)
     return min(tries, key=lambda t: t.compression)
-
-
-def _decode_once(
-    model: "Whisper",
-    features: "torch.Tensor",
-    language: str,
-    prompt: str | None,
-    beam_size: int | None,
-    temperature: float,
-    seed: int,
-) -> list[Decoded]:
-    import torch
-    import whisper
-
-    options = whisper.DecodingOptions(
-        language=language,
-        temperature=temperature,
-        beam_size=beam_size if temperature == 0 else None,
-        prompt=prompt,
-        without_timestamps=True,  # word times come from alignment; all tokens are for text
-        fp16=features.dtype == torch.float16,
-    )
-    devices = [features.device] if features.is_cuda else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        results: list[DecodingResult]
-        if options.beam_size is None:
-            results = whisper.decode(model, features, options)
-        else:  # whisper 20250625 repeats the tokens for the beams of a batch, not the features
-            results = [whisper.decode(model, one, options) for one in features]
-    end_of_text = tokenizer_for(model, language).eot
-    return [_read(result, end_of_text) for result in results]
-
-
-def _read(result: "DecodingResult", end_of_text: int) -> Decoded:
-    return Decoded(
-        tokens=tuple(t for t in result.tokens if t < end_of_text),
-        avg_logprob=result.avg_logprob,
-        no_speech=result.no_speech_prob,
-        compression=result.compression_ratio,
-        temperature=result.temperature,
-    )

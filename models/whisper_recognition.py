@@ -1,26 +1,20 @@
 """One lesson through Whisper: batches of windows encoded once, decoded, aligned."""
 
+import gc
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from models.asr_windows import Window
-from models.whisper_decoding import (
-    Decoded,
-    decode,
-    encode,
-    prompt_for,
-    tokenizer_for,
-    vote_language,
-)
-from models.whisper_words import TimedWord, align_words
+from models.cleaning import Dropped
+from models.whisper_decoding import Backend, Decoded, decode, prompt_for
+from models.whisper_words import TimedWord
+from models.window_text import WindowText, transcript_of
 from observer.engines import Note, OnProgress
 from observer.errors import EngineError
 from observer.media import Audio
-
-if TYPE_CHECKING:
-    import torch
-    from whisper.model import Whisper
+from observer.transcript import Transcript
 
 VOTERS = 6
 """Windows, the fullest of the lesson, that vote for its language."""
@@ -35,7 +29,6 @@ class Settings:
     batch_size: int
     beam_size: int | None
     hot_words: tuple[str, ...]
-    bf16: bool
     seed: int
 
 
@@ -44,31 +37,25 @@ class Recognition:
 
     def __init__(
         self,
-        model: "Whisper",
+        backend: Backend,
         audio: Audio,
         parts: Sequence[Window],
         language: str | None,
         settings: Settings,
     ) -> None:
         """Finds the language when it is None. Raises EngineError for one the model lacks."""
-        self.model = model
+        self.backend = backend
         self.audio = audio
         self.parts = parts
         self.settings = settings
         self.notes: list[Note] = []
-        self._encoded: dict[int, torch.Tensor] = {}
+        self._encoded: dict[int, Any] = {}
         self.language = language or self._voted()
         self._check_language()
-        self.tokenizer = tokenizer_for(model, self.language)
         self.prompt = prompt_for(self.language, settings.hot_words)
-        self.text_limit: int = model.dims.n_text_ctx // 2
 
     def _check_language(self) -> None:
-        from whisper.tokenizer import LANGUAGES
-
-        count = self.model.num_languages
-        known = list(LANGUAGES)[:count] if self.model.is_multilingual else ["en"]
-        if self.language not in known:
+        if self.language not in self.backend.languages:
             name, language = self.settings.name, self.language
             raise EngineError(
                 en=f"The Whisper model {name!r} does not know the language {language!r}. Choose "
@@ -78,17 +65,15 @@ class Recognition:
 
     def _voted(self) -> str:
         """The language of the fullest windows; their encoder output is kept for decoding."""
-        import torch
-
-        if not self.model.is_multilingual:
-            return "en"
+        if len(self.backend.languages) == 1:
+            return self.backend.languages[0]
         spoken = [sum(s.duration for s in part.speech) for part in self.parts]
         fullest = sorted(range(len(spoken)), key=lambda i: (-spoken[i], i))
         voters = sorted(fullest[:VOTERS])
         for i in voters:  # one at a time: any GPU that holds the model can do it
             self._encoded[i] = self._encode([i])[0]
-        votes = torch.stack([self._encoded[i] for i in voters])
-        language, share = vote_language(self.model, votes)
+        votes = self.backend.join([self._encoded[i] for i in voters])
+        language, share = self.backend.vote(votes)
         n = len(voters)
         self.notes.append(
             Note(
@@ -98,28 +83,27 @@ class Recognition:
         )
         return language
 
-    def _encode(self, which: Sequence[int]) -> "torch.Tensor":
-        waves = [self.audio.read(self.parts[i].heard) for i in which]
-        return encode(self.model, waves, bf16=self.settings.bf16)
+    def _encode(self, which: Sequence[int]) -> Any:
+        return self.backend.encode([self.audio.read(self.parts[i].heard) for i in which])
 
     def windows(self, on_progress: OnProgress) -> Iterator[tuple[Window, Decoded, list[TimedWord]]]:
         """Every window with what was decoded and its words' times from the start of the sound.
 
-        Where a GPU's memory does not suffice the batch is halved. Raises EngineError when even
+        Where memory does not suffice the batch is halved, for good. Raises EngineError when even
         one window does not fit.
         """
-        import torch
-
         size, at = max(1, self.settings.batch_size), 0
         while at < len(self.parts):
             batch = range(at, min(at + size, len(self.parts)))
             try:
                 decoded, words = self._recognise(batch)
-            except torch.OutOfMemoryError as cause:
+            except (RuntimeError, MemoryError) as cause:
+                if not out_of_memory(cause):
+                    raise
                 if size == 1:
-                    raise _out_of_memory(self.settings.name) from cause
-                size = (size + 1) // 2
-                torch.cuda.empty_cache()
+                    raise _too_large(self.settings.name) from cause
+                size //= 2
+                self._told_smaller(size)
                 continue
             yield from zip((self.parts[i] for i in batch), decoded, words, strict=True)
             at = batch.stop
@@ -128,16 +112,15 @@ class Recognition:
     def _recognise(self, batch: range) -> tuple[list[Decoded], list[list[TimedWord]]]:
         features = self._features(batch)
         decoded = decode(
-            self.model,
+            self.backend,
             features,
             self.language,
             prompt=self.prompt,
             beam_size=self.settings.beam_size,
             seed=self.settings.seed + 100 * batch.start,
         )
-        words = align_words(
-            self.model,
-            self.tokenizer,
+        words = self.backend.align(
+            self.language,
             [() if d.silent else d.tokens for d in decoded],
             features,
             [self.parts[i].heard.duration for i in batch],
@@ -146,19 +129,49 @@ class Recognition:
             self._encoded.pop(i, None)
         return decoded, words
 
-    def _features(self, batch: range) -> "torch.Tensor":
-        import torch
-
+    def _features(self, batch: range) -> Any:
         fresh = [i for i in batch if i not in self._encoded]
         if len(fresh) == len(batch):
             return self._encode(fresh)
         new = dict(zip(fresh, self._encode(fresh), strict=True)) if fresh else {}
-        return torch.stack([self._encoded[i] if i in self._encoded else new[i] for i in batch])
+        both = self._encoded | new
+        return self.backend.join([both[i] for i in batch])
+
+    def _told_smaller(self, size: int) -> None:
+        """One note, about the last size; what the failed attempt still holds is given back."""
+        note = Note(
+            en=f"Memory did not suffice: windows were recognised {size} at a time.",
+            zh=f"内存或显存不足：改为每次识别 {size} 个片段。",
+        )
+        self.notes = [n for n in self.notes if "Memory did not suffice" not in n.en] + [note]
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
-def _out_of_memory(name: str) -> EngineError:
-    return EngineError(
-        en=f"The GPU's memory does not hold {name!r} and one window. Use a smaller model or "
-        "--device cpu.",
-        zh=f"GPU 显存放不下“{name}”和单个片段。请换小一些的模型，或使用 --device cpu。",
+def out_of_memory(error: RuntimeError | MemoryError) -> bool:
+    """Whether a library says that memory did not suffice: torch (CUDA and CPU), CTranslate2."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        words in said for words in ("out of memory", "can't allocate memory", "bad_alloc")
     )
+
+
+def _too_large(name: str) -> EngineError:
+    return EngineError(
+        en=f"This machine's memory does not hold {name!r} and one window. Use a smaller model, or "
+        "--device cpu where a GPU was too small.",
+        zh=f"内存或显存放不下“{name}”和单个片段。请换小一些的模型；显存不足时可用 --device cpu。",
+    )
+
+
+def transcribed(
+    run: Recognition, source: str, on_progress: OnProgress
+) -> tuple[Transcript, tuple[Note, ...], tuple[Dropped, ...]]:
+    """The sentences of a lesson as a transcript from `source`, what a reader should know, and
+    what was dropped. Raises EngineError as `Recognition.windows`."""
+    tokenizer = run.backend.tokenizer(run.language)
+    text = WindowText(run.language, run.prompt, tokenizer, run.backend.text_limit)
+    transcript = transcript_of(text, run.windows(on_progress), source)
+    return transcript, (*run.notes, *text.notes()), tuple(text.dropped)

@@ -36,7 +36,8 @@ class TimedWord:
     """With the blank before it, as decoded."""
     start: Seconds
     end: Seconds
-    probability: float
+    probability: float | None
+    """None where the recogniser tells none."""
 
 
 def align_words(
@@ -59,7 +60,7 @@ def align_words(
         weights, probabilities = _attend(model, tokenizer, chosen, features[group], frames)
         paths = warp([-w for w in weights])
         for i, tokens, path, probability in zip(group, chosen, paths, probabilities, strict=True):
-            words[i] = _words(tokenizer, tokens, path, probability)
+            words[i] = words_on(path, tokenizer, tokens, probability)
     return words
 
 
@@ -185,13 +186,13 @@ def _trace(
     return rows, columns
 
 
-def _words(
+def words_on(
+    path: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
     tokenizer: "Tokenizer",
     tokens: list[int],
-    path: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
     probabilities: Sequence[float],
 ) -> list[TimedWord]:
-    """Token times (where the path enters a row) gathered into words."""
+    """Token times (where the path of token and frame numbers enters a row) gathered into words."""
     texts, groups = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
     rows, columns = path
     entered = np.concatenate([[True], np.diff(rows).astype(bool)])

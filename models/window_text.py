@@ -1,7 +1,7 @@
 """What was decoded in a window into sentences on the lesson's clock; what is dropped is kept."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from models.word_pieces import assemble
 from observer.engines import Note
 from observer.sentences import sentence_ends
 from observer.timeline import Span
-from observer.transcript import Word, join_text
+from observer.transcript import Transcript, Utterance, Word, join_text
 
 if TYPE_CHECKING:
     from whisper.tokenizer import Tokenizer
@@ -25,9 +25,13 @@ class WindowText:
     """Reads window after window of one lesson, and remembers what it dropped and why."""
 
     def __init__(
-        self, language: str, prompt: str | None, tokenizer: "Tokenizer", text_limit: int
+        self,
+        language: str,
+        prompt: str | None = None,
+        tokenizer: "Tokenizer | None" = None,
+        text_limit: int | None = None,
     ) -> None:
-        """`text_limit`: tokens of text that a window can hold at most."""
+        """`text_limit`: tokens of text that a window can hold at most; None: any number."""
         self.language = language
         self.prompt = prompt
         self.tokenizer = tokenizer
@@ -41,10 +45,11 @@ class WindowText:
         """The sentences of one window that are to be believed, in order, times in `part`."""
         self._windows += 1
         self._retried += decoded.temperature > 0
-        self._cut += len(decoded.tokens) >= self.text_limit
+        self._cut += self.text_limit is not None and len(decoded.tokens) >= self.text_limit
         if decoded.silent:
-            text = self.tokenizer.decode(list(decoded.tokens)).strip()
-            self._drop(part.span, text, Reason.NO_SPEECH)
+            if self.tokenizer is not None:
+                text = self.tokenizer.decode(list(decoded.tokens)).strip()
+                self._drop(part.span, text, Reason.NO_SPEECH)
             return
         placed = self._placed(part, timed)
         if self._invented(part, decoded, placed):
@@ -67,7 +72,7 @@ class WindowText:
             join_text(w.text for w in words),
             span,
             part.speech,
-            confidence=sum(w.confidence or 0.0 for w in words) / len(words),
+            confidence=_mean_confidence(words),
             no_speech=decoded.no_speech,
             prompt=self.prompt,
         )
@@ -89,7 +94,8 @@ class WindowText:
             low = placed[-1].end if placed else part.start
             start = min(max(part.heard.start + word.start, low), part.end)
             end = min(max(part.heard.start + word.end, start), part.end)
-            placed.append(Word(word.text, start, end, round(word.probability, 4)))
+            sure = None if word.probability is None else round(word.probability, 4)
+            placed.append(Word(word.text, start, end, sure))
         return placed
 
     def _without_loops(self, words: list[Word]) -> list[Word]:
@@ -135,6 +141,26 @@ class WindowText:
                 en=shown.en + (f" {more} more like it." if more else ""),
                 zh=shown.zh + (f"同类另有 {more} 处。" if more else ""),
             )
+
+
+def _mean_confidence(words: Sequence[Word]) -> float:
+    """1 where the engine tells none: then only the speech around a phrase can speak against it."""
+    known = [w.confidence for w in words if w.confidence is not None]
+    return sum(known) / len(known) if known else 1.0
+
+
+def transcript_of(
+    text: WindowText,
+    recognised: Iterable[tuple[Window, Decoded, Sequence[TimedWord]]],
+    source: str,
+) -> Transcript:
+    """The sentences of all windows, numbered u1, u2 …, as a transcript from `source`."""
+    sentences = [sentence for window in recognised for sentence in text.sentences(*window)]
+    utterances = (
+        Utterance(f"u{n}", join_text(w.text for w in s), s[0].start, s[-1].end, words=s)
+        for n, s in enumerate(sentences, 1)
+    )
+    return Transcript(text.language, tuple(utterances), source)
 
 
 def _trim(word: Word, speech: Sequence[Span]) -> Word:

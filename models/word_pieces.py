@@ -34,7 +34,7 @@ def assemble(pieces: Sequence[TimedWord], language: str) -> list[TimedWord]:
             opening += bare
         elif last and not opening and _continues(last.text, text):
             words[-1] = TimedWord(
-                last.text + bare, last.start, piece.end, min(last.probability, piece.probability)
+                last.text + bare, last.start, piece.end, _lower(last.probability, piece.probability)
             )
         else:
             words.append(TimedWord(opening + bare, piece.start, piece.end, piece.probability))
@@ -46,3 +46,7 @@ def _continues(before: str, piece: str) -> bool:
     """Whether `piece` goes on with the Latin word or number that `before` ends with."""
     joined = before[-1].isascii() and piece[0].isascii()
     return joined and not piece[0].isspace() and before[-1] not in "!?"
+
+
+def _lower(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else min(a, b)

@@ -12,8 +12,9 @@ import pytest
 import torch
 from whisper.model import ModelDimensions, Whisper
 
-from models.asr_whisper import WhisperTranscriber, primary_language
+from models.asr_whisper import WhisperTranscriber
 from models.cleaning import Reason
+from models.languages import primary_language
 from models.scripted import scripted_checkpoint, scripted_words
 from models.word_pieces import assemble
 from observer.errors import EngineError, MissingWeights

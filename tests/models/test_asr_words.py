@@ -8,7 +8,7 @@ import torch
 from whisper.model import ModelDimensions, Whisper
 from whisper.timing import dtw_cpu, find_alignment, median_filter
 
-from models.whisper_decoding import encode, tokenizer_for
+from models.whisper_torch import encode, tokenizer_for
 from models.whisper_words import align_words, median_of_seven, warp
 
 

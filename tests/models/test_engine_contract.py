@@ -8,6 +8,7 @@ import pytest
 
 import models
 from models.scripted import scripted_checkpoint
+from models.whisper_conversion import convert
 from observer.engines import Transcriber
 from observer.errors import UnknownEngine
 from observer.media import Audio, decode
@@ -43,11 +44,18 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scripted_checkpoint(path, " Good morning. What is a half?", "en", pace=0.15)
 
 
+@pytest.fixture(scope="module")
+def converted(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same checkpoint in CTranslate2's format."""
+    return convert(weights, tmp_path_factory.mktemp("weights") / "scripted")
+
+
 @pytest.fixture(scope="module", params=sorted(models.TRANSCRIBERS))
-def make(request: pytest.FixtureRequest, weights: Path) -> Make:
+def make(request: pytest.FixtureRequest, weights: Path, converted: Path) -> Make:
     """Builds the transcriber anew; a new engine in the table needs its settings here."""
     settings = {
         "whisper": {"model": weights},
+        "faster-whisper": {"model": converted},
         "pocketsphinx": {},
         "replay": {"transcript": GIVEN},
     }
@@ -134,5 +142,5 @@ def test_work_can_be_stopped(make: Make, audio: Audio) -> None:
 
 
 def test_an_unknown_engine_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownEngine, match="pocketsphinx, replay, whisper"):
+    with pytest.raises(UnknownEngine, match=r"faster-whisper,.* pocketsphinx, replay,.* whisper"):
         models.load(models.TRANSCRIBERS, "siri")
