@@ -18,7 +18,8 @@ from rich.progress import (
 from api.compose import EngineNames, build
 from api.outputs import PLAYABLE, folder_for, write_outputs
 from observer.errors import Language, MissingRecording, ObserverError, UsageError
-from observer.pipeline import OnStep, Settings, Source, Step, observe
+from observer.job import OnStep, Settings, Source, Step
+from observer.pipeline import observe
 
 RECORDINGS = frozenset(
     ".3gp .aac .avi .flac .flv .m4a .m4v .mkv .mov .mp3 .mp4 .mpg .mts .oga .ogg .opus .ts .wav "

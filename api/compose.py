@@ -7,7 +7,7 @@ import models
 from models.asr import choose
 from observer.engines import Transcriber
 from observer.errors import Language
-from observer.pipeline import Engines
+from observer.job import Engines
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def build(
 ) -> Engines:
     """The engines of a job. Raises UnknownEngine, MissingWeights."""
     transcriber, reason = None, ""
-    if has_transcript:
+    if has_transcript and names.asr == "auto":
         reason = {"en": "a transcript was given", "zh": "已提供转写文本"}[report_language]
     elif names.asr != "none":
         transcriber, reason = _transcriber(names, language, report_language, weights)

@@ -11,8 +11,8 @@ from api.render.html import render_html
 from observer.files import sha256_of, write_atomically
 from observer.formats import write as write_transcript
 from observer.indicators import CATALOGUE, Indicator
+from observer.job import Source
 from observer.observation import Observation
-from observer.pipeline import Source
 
 PLAYABLE = frozenset(
     (".aac", ".flac", ".m4a", ".m4v", ".mov", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav")

@@ -11,7 +11,7 @@ from observer import __version__, taxonomies
 from observer.agreement import witness_agreement
 from observer.checkpoints import Checkpoints, fingerprint
 from observer.discourse import Discourse, Label
-from observer.engines import Note, Transcriber
+from observer.engines import NO_SWAP, Note, Transcriber
 from observer.formats import ImportedTranscript, read
 from observer.hearing import Heard, Hearing
 from observer.indicators import Material, measure
