@@ -143,7 +143,7 @@ def print_kind(kind: str, rows: Sequence[Row]) -> None:
     errors = [abs(share_error(row)) for row in rows]
     rate = [row["score"]["error_rate"] or 0.0 for row in rows]
     confusion = [row["score"]["confusion"] or 0.0 for row in rows]
-    missed = 1 - coverage(rows)["teacher_share_of_speech"][0]
+    missed = 1 - coverage(rows)[FIGURES[0]][0]
     median, ninety, worst = np.percentile(errors, [50, 90, 100])
     print(
         f"{kind:10} {len(rows):4}           {median:12.3f} {ninety:7.3f} {worst:7.3f} "
@@ -168,16 +168,16 @@ def print_crowds(rows: Sequence[Row]) -> None:
 def fit(rows: Sequence[Row]) -> None:
     """Search the spreads on the even lessons, report on the odd ones."""
     even, odd = ([r for r in rows if r["index"] % 2 == k] for k in (0, 1))
-    print("\nFOUND_SD LEAN_SD   even: T/(T+S)  T/lesson  S/lesson  width   odd: the same")
-    for found in (0.06, 0.08, 0.10, 0.13, 0.16):
-        for lean in (1.0, 1.5):
-            role_errors.FOUND_SD, role_errors.LEAN_SD = found, lean
+    print("\nFOUND_SD POWER   even: T/(T+S)  T/lesson  S/lesson  width   odd: the same")
+    for found in (0.05, 0.06, 0.07, 0.08, 0.10):
+        for power in (1.5, 2.0, 2.5):
+            role_errors.FOUND_SD, role_errors.FOUND_POWER = found, power
             cells = [coverage(half) for half in (even, odd)]
             text = "   ".join(
                 " ".join(f"{c[name][0]:8.1%}" for name in FIGURES[:3]) + f" {c[FIGURES[0]][1]:7.3f}"
                 for c in cells
             )
-            print(f"{found:8.2f} {lean:7.1f}   {text}", flush=True)
+            print(f"{found:8.2f} {power:5.1f}   {text}", flush=True)
 
 
 def run(given: argparse.Namespace) -> list[Row]:
