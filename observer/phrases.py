@@ -71,17 +71,19 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
         "en": "Play the longest ones: what happened in the silence?",
     },
     "exchanges": {
-        "zh": "听到 {n} 段问答，其中 {chained} 段在学生回答之后继续追问。",
-        "en": "{n} question-and-answer exchanges were found; "
-        "in {chained} of them the talk went on from a student’s answer.",
+        "zh": "听到 {n} 段问答，其中 {chained} 段不止一轮："
+        "学生回答之后，又追问、请人补充或请他重想。",
+        "en": "{n} question-and-answer exchanges were found; {chained} of them went on for more "
+        "than one round: after an answer the teacher asked on, called on another or sent back to "
+        "think.",
     },
     "exchanges_plain": {
         "zh": "听到 {n} 段问答，都只有一轮。",
         "en": "{n} question-and-answer exchanges were found, each of a single round.",
     },
     "exchanges_ask": {
-        "zh": "听一听追问的几段：学生的第二次回答有什么不同？",
-        "en": "Play those: how does the second answer differ from the first?",
+        "zh": "听一听这几段：后一次的回答有什么不同？",
+        "en": "Play those: how does the later answer differ from the first?",
     },
     "choral": {
         "zh": "齐声作答或齐读的时间{range}。",

@@ -123,6 +123,8 @@ class _Chain:
     """Utterances of telling since the last other move."""
     affirmed: bool = False
     """Whether the answer was accepted and nobody was asked or called on since."""
+    corrected: bool = False
+    """Whether the answer was found wrong and no other has come since."""
     tagged: bool = False
     probed: bool = False
     followed: bool = False
@@ -139,6 +141,8 @@ class _Chain:
         self.idle = self.idle + 1 if move in ("tell", "call", "tag") else 0
         if move in ("affirm", "negate", "probe", "manage", "call"):
             self.affirmed = move == "affirm"
+        if move in ("affirm", "negate", "probe", "manage", *_ANSWERS.values()):
+            self.corrected = move == "negate"
         self.tagged |= move == "tag"
         self.discussed |= move == "discuss" and self.rounds == 0
         self.probed |= move == "probe"
@@ -161,8 +165,8 @@ class _Chain:
         return move == "tag" or (move == "manage" and self.idle > 0)
 
     def asks_again(self, question: Utterance) -> bool:
-        """Whether, right after a correction, `question` is the first one over again."""
-        if self.last != "negate" or not self.rounds:
+        """Whether `question`, after a correction, is the first one over again."""
+        if not self.corrected or not self.rounds:
             return False
         new, first = set(_units(question)), set(_units(self.utterances[0]))
         shared = len(new & first)

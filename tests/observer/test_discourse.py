@@ -235,6 +235,26 @@ def test_the_same_question_again_after_a_correction_stays(
     assert [(x.kind, len(x.utterances)) for x in found] == expected
 
 
+def test_a_sentence_between_the_correction_and_the_question_changes_nothing() -> None:
+    spoken = (
+        said("u1", T, text="How many quarters are there in the whole cake?"),
+        said("u2", S, text="Three."),
+        said("u3", T, text="No, not quite."),
+        said("u4", T, text="Count them again."),
+        said("u5", T, text="How many are there?"),
+        said("u6", S, text="Four."),
+        said("u7", T, text="Well done."),
+    )
+    labels = (
+        label("u1", "real"),
+        label("u3", "negate", "feedback"),
+        label("u5", "real"),
+        label("u7", "praise", "feedback"),
+    )
+    (found,) = find_exchanges(Discourse(Transcript("en", spoken), labels))
+    assert (found.kind, found.rounds, len(found.utterances)) == ("IRE", 2, 7)
+
+
 def test_group_talk_on_the_timeline_is_a_discussion() -> None:
     # the question ends at 2, the answer starts at 10
     assert exchanges("Qs+", (span(3, 9, G),)) == [("IDRE", 3, 1)]
