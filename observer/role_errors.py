@@ -6,14 +6,13 @@ The error model, drawn again and again around the timeline that was found:
    ``q = min(½, max(least, 1 − p) · widening)``; teacher and student change places, choral and
    group become student, media becomes teacher. Silence stays silence. Where roles were heard,
    nothing is surer than `LEAST_ERROR`: the engines' probabilities reach 1.0000, but they were
-   fitted on simulated voices without noise. On nine simulated lessons (eight of the
-   development set and a fixture), of the spans with p > .99 none of 104 under 2 s and none of
-   386 longer ones had the wrong role, which leaves .9 % and .3 % by the rule of succession,
-   2.9 % and .8 % at most by the rule of three. Outside group work the 95 % intervals then hold
-   the true number of the teacher's turns in 9 of 9 lessons and of the students' in 8 (7
-   without; the ninth is the one with group work), none has zero width (4 of 18
-   had), and the teacher's share of speech is .086 wide on average (.076 without; 1 % for every
-   span would make it .116).
+   fitted on simulated voices. On ten simulated lessons (the eight of the development set and
+   both fixtures), of the spans with p > .99 none of 123 under 2 s and none of 387 longer ones
+   had the wrong role, which leaves .8 % and .3 % by the rule of succession, 2.4 % and .8 % at
+   most by the rule of three. Outside group work the 95 % intervals then hold the true number
+   of the teacher's turns in 10 of 10 lessons and of the students' in 9 (7 without), none has
+   zero width (2 of 20 had), and the teacher's share of speech is .091 wide on average (.083
+   without; 1 % for every span would make it .115).
 2. *Errors come in runs.* A voice taken for another is taken so for the whole answer: spans of
    one run (same role, pauses < 2 s) share one chance with probability `RUN_SHARE`, else each
    has its own.
