@@ -106,26 +106,25 @@ def _gathered(crowds: Sequence[Crowd], speech: Sequence[Span]) -> list[Crowd]:
     """Crowds less than `LULL` apart, with speech in most of that time, as one."""
     joined: list[Crowd] = []
     for crowd in crowds:
-        lull = Span(joined[-1].end, crowd.start) if joined else None
-        if (
-            lull
-            and lull.duration < LULL
-            and 2 * total(intersection([lull], speech)) >= lull.duration
-        ):
+        near = bool(joined) and crowd.start - joined[-1].end < LULL
+        if near and _filled(joined[-1].end, crowd.start, speech):
             joined[-1] = _together(joined[-1], crowd)
         else:
             joined.append(crowd)
     return joined
 
 
-def _mostly(span: Span, speech: Sequence[Span]) -> bool:
-    return 2 * total(intersection([span], speech)) >= span.duration
+def _filled(start: Seconds, end: Seconds, speech: Sequence[Span]) -> bool:
+    """Whether half of the time is speech; crowds whose starts were sharpened may overlap."""
+    if end <= start:
+        return True
+    return 2 * total(intersection([Span(start, end)], speech)) >= end - start
 
 
 def _together(first: Crowd, second: Crowd) -> Crowd:
     a, b = first.span.duration, second.span.duration
     mean = (first.probability * a + second.probability * b) / (a + b)
-    return replace(first, end=second.end, probability=mean)
+    return replace(first, end=max(first.end, second.end), probability=mean)
 
 
 def _bridged(spans: Sequence[Span], bridge: Seconds) -> list[Span]:
