@@ -16,6 +16,8 @@ ROLES: Mapping[str, str] = {"acoustic": "models.roles:AcousticRoles"}
 TRANSCRIBERS: Mapping[str, str] = {
     "whisper": "models.asr_whisper:WhisperTranscriber",
     "faster-whisper": "models.asr_faster_whisper:FasterWhisperTranscriber",
+    "sherpa-onnx": "models.asr_sherpa:SherpaTranscriber",
+    "funasr": "models.asr_funasr:FunasrTranscriber",
     "pocketsphinx": "models.asr_pocketsphinx:PocketsphinxTranscriber",
     "replay": "models.scripted:ReplayTranscriber",
 }

@@ -100,9 +100,9 @@ class Recognition:
             except (RuntimeError, MemoryError) as cause:
                 if not out_of_memory(cause):
                     raise
-                if size == 1:
+                if len(batch) == 1:
                     raise _too_large(self.settings.name) from cause
-                size //= 2
+                size = len(batch) // 2
                 self._told_smaller(size)
                 continue
             yield from zip((self.parts[i] for i in batch), decoded, words, strict=True)

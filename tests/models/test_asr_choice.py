@@ -92,3 +92,60 @@ def test_no_reason_names_a_folder_of_this_machine(tmp_path: Path, language: str 
             assert str(tmp_path) not in reason
             assert "/" not in reason.replace("/分钟", "")
             assert "$OBSERVER_MODELS" in reason
+
+
+def put_folders(folder: Path, *places: str) -> Path:
+    files = {"faster-whisper": ("model.bin", "config.json"), "funasr": ("model.pt", "config.yaml")}
+    for place in places:
+        for name in files.get(place.split("/")[0], ("model.int8.onnx", "tokens.txt")):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            (folder / place / name).write_bytes(b"")
+    return folder
+
+
+def test_mandarin_on_a_cpu_prefers_sherpa_then_faster_whisper_then_whisper(tmp_path: Path) -> None:
+    folder = put(tmp_path, "large-v3-turbo")
+    first = choose("zh", folder, device="cpu")
+    assert first.name == "whisper"
+    assert "`observer models pull sense-voice-small`" in first.reason_en
+    put_folders(folder, "faster-whisper/large-v3-turbo")
+    second = choose("zh", folder, device="cpu")
+    assert second.name == "faster-whisper"
+    assert second.settings["model"] == str(folder / "faster-whisper" / "large-v3-turbo")
+    assert "CTranslate2" in second.reason_zh
+    put_folders(folder, "sherpa-onnx/paraformer-zh", "sherpa-onnx/sense-voice-small")
+    third = choose("zh-CN", folder, device="cpu")
+    assert third.name == "sherpa-onnx"
+    assert "sense-voice-small" in third.reason_en
+    assert "a third of Whisper's" in third.reason_en
+    assert choose("en", folder, device="cpu").name == "faster-whisper"
+    assert choose(None, folder, device="cpu").name == "faster-whisper"
+
+
+def test_mandarin_on_a_gpu_prefers_funasr_where_its_library_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import models.asr
+
+    folder = put_folders(tmp_path, "funasr/paraformer-large", "sherpa-onnx/sense-voice-small")
+    put_folders(folder, "faster-whisper/large-v3")
+    monkeypatch.setattr(models.asr, "find_spec", lambda name: name != "funasr")
+    assert choose("zh", folder, device="cuda").name == "faster-whisper"
+    monkeypatch.setattr(models.asr, "find_spec", lambda name: name)
+    assert choose("zh", folder, device="cuda").name == "funasr"
+    assert choose("zh", folder, device="cpu").name == "sherpa-onnx"
+
+
+def test_a_better_checkpoint_goes_before_a_faster_library(tmp_path: Path) -> None:
+    folder = put_folders(put(tmp_path, "large-v3-turbo"), "faster-whisper/tiny")
+    assert choose("en", folder, device="cpu").name == "whisper"
+
+
+def test_an_engine_whose_library_is_not_installed_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import models.asr
+
+    monkeypatch.setattr(models.asr, "find_spec", lambda _: None)
+    folder = put_folders(tmp_path, "sherpa-onnx/paraformer-zh", "faster-whisper/base")
+    assert choose("zh", folder, device="cpu").name == "none"

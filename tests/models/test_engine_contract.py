@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,12 +51,24 @@ def converted(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return convert(weights, tmp_path_factory.mktemp("weights") / "scripted")
 
 
-@pytest.fixture(scope="module", params=sorted(models.TRANSCRIBERS))
-def make(request: pytest.FixtureRequest, weights: Path, converted: Path) -> Make:
-    """Builds the transcriber anew; a new engine in the table needs its settings here."""
+@pytest.fixture(scope="module")
+def spoken(onnx_script: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SenseVoice that says “good morning”."""
+    tokens = ["▁good", "▁mor", "ning", "."]
+    folder: Path = onnx_script.sense_voice(tmp_path_factory.mktemp("weights"), tokens, "en")
+    return folder
+
+
+@pytest.fixture(scope="module", params=sorted(set(models.TRANSCRIBERS) - {"funasr"}))
+def make(request: pytest.FixtureRequest, weights: Path, converted: Path, spoken: Path) -> Make:
+    """Builds the transcriber anew; a new engine in the table needs its settings here.
+
+    funasr cannot be installed beside a CPU build of torch: test_asr_funasr.py says what is tested.
+    """
     settings = {
         "whisper": {"model": weights},
         "faster-whisper": {"model": converted},
+        "sherpa-onnx": {"model": spoken},
         "pocketsphinx": {},
         "replay": {"transcript": GIVEN},
     }
@@ -142,5 +155,5 @@ def test_work_can_be_stopped(make: Make, audio: Audio) -> None:
 
 
 def test_an_unknown_engine_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownEngine, match=r"faster-whisper,.* pocketsphinx, replay,.* whisper"):
+    with pytest.raises(UnknownEngine, match="faster-whisper, funasr, pocketsphinx, replay, sherpa"):
         models.load(models.TRANSCRIBERS, "siri")
