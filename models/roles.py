@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from models.activity import Crowd, crowds
+from models.chorus import SURE, chorus
 from observer.engines import MAIN_SPEAKER, OnProgress, SpeakerSpan, ignore_progress
 from observer.media import Audio
 from observer.timeline import (
@@ -37,7 +38,7 @@ class AcousticRoles:
     """
 
     name = "acoustic"
-    version = "2"
+    version = "3"
 
     def __init__(
         self,
@@ -74,13 +75,31 @@ class AcousticRoles:
         students = [_cut(s, part) for s in alone for part in difference([s.span], crowded)]
         voiced = [
             *_roles(main, Role.TEACHER, self.bridge, [s.span for s in students]),
-            *_roles(students, Role.STUDENT, self.bridge, taught),
+            *self._choirs(audio, _roles(students, Role.STUDENT, self.bridge, taught), taught),
             *(self._crowd(c, taught, audio) for c in found),
         ]
         silent = complement((item.span for item in voiced), whole)
         on_progress(1.0)
         timeline = [*voiced, *(_silence(span, speech) for span in silent)]
         return sorted(timeline, key=lambda item: (item.start, item.end, item.role))
+
+    def _choirs(
+        self, audio: Audio, students: Sequence[RoleSpan], taught: Sequence[Span]
+    ) -> list[RoleSpan]:
+        """`students` with the short answers of the whole class to the teacher as choral."""
+        asked = [
+            any(s.start - self.prompt < t.end and t.start < s.start for t in taught)
+            for s in students
+        ]
+        sung = chorus(
+            audio, [s.span for s, after in zip(students, asked, strict=True) if after], taught
+        )
+        found, scores = [], iter(sung)
+        for item, after in zip(students, asked, strict=True):
+            p = next(scores) if after else 0.0
+            choral = replace(item, role=Role.CHORAL, probability=p) if p >= SURE else item
+            found.append(choral)
+        return found
 
     def _crowd(self, crowd: Crowd, taught: Sequence[Span], audio: Audio) -> RoleSpan:
         before = Span(max(0.0, crowd.start - self.prompt), min(audio.duration, crowd.start + 0.5))
