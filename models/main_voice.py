@@ -46,6 +46,8 @@ class Voice:
     """That voice's share of what the others say."""
     enrolled: float | None = None
     """Cosine of the main voice to the enrolled one; None without enrolment."""
+    margin: float = 0.0
+    """By how much the enrolled voice is nearer to it than to any other voice of the lesson."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +83,35 @@ def main_voice(
     if np.count_nonzero(usable) < FEW:
         usable = np.ones(len(windows.centre), bool)
     vectors = windows.vectors[usable].astype(np.float32)
-    if enrolled is not None:
-        voice = _split(vectors, refined(vectors, enrolled, keep_near=True), enrolled)
-        return replace(voice, enrolled=_heard(vectors, voice, enrolled))
     found = clusters(vectors, windows.centre[usable], hop)
-    voice = _split(vectors, refined(vectors, unit(found[0].mean), keep_near=False), None)
-    own = [c.spread for c in found if float(c.mean @ voice.centroid) >= voice.threshold]
+    first = found[0] if enrolled is None else _nearest(found, enrolled)
+    centroid = refined(vectors, unit(first.mean), keep_near=enrolled is not None)
+    voice = _split(vectors, centroid, enrolled)
     other = [c for c in found if float(c.mean @ voice.centroid) < voice.threshold]
+    own = [c.spread for c in found if float(c.mean @ voice.centroid) >= voice.threshold]
+    if enrolled is not None:
+        near = float(unit(first.mean) @ enrolled)
+        next_near = max(
+            (float(unit(c.mean) @ enrolled) for c in _heard_enough(other)), default=-1.0
+        )
+        voice = replace(voice, enrolled=near, margin=near - next_near)
     if not own or not other:
         return voice
     share = other[0].windows / sum(c.windows for c in other)
     return replace(voice, rival=min(1.0, other[0].spread / own[0]), rival_share=share)
 
 
-def _heard(vectors: Floats, voice: Voice, enrolled: Floats) -> float:
-    """Cosine of the windows that were taken for the main voice to the enrolled one."""
-    taken = vectors[vectors @ voice.centroid > voice.threshold]
-    return float(unit(taken.mean(axis=0)) @ enrolled) if len(taken) else 0.0
+def _heard_enough(found: list[Cluster]) -> list[Cluster]:
+    return [c for c in found if c.spread >= FULL_BIN]
+
+
+def _nearest(found: list[Cluster], enrolled: Floats) -> Cluster:
+    """The voice of the lesson nearest to the enrolled one.
+
+    A clip is hardly ever made in the lesson's room, so how near it is says little (cosines of
+    .62 to .97 in 30 lessons), but which voice is nearest was right in all of them.
+    """
+    return max(_heard_enough(found) or found, key=lambda c: float(unit(c.mean) @ enrolled))
 
 
 def clusters(vectors: Floats, centre: npt.NDArray[np.float64], hop: Seconds) -> list[Cluster]:
@@ -156,7 +170,8 @@ def _split(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
         return Voice(centroid, STRANGER, _SLOPE)
     likeness = float(unit(vectors[~above].mean(axis=0)) @ unit(vectors[above].mean(axis=0)))
     if likeness >= ONE_VOICE:
-        stranger = enrolled is not None and float(np.median(vectors @ enrolled)) < STRANGER
+        mean = unit(vectors.mean(axis=0))
+        stranger = enrolled is not None and float(mean @ enrolled) < UNLIKE
         return Voice(centroid, 1.01 if stranger else min(threshold, STRANGER), _SLOPE, likeness)
     within = np.average(
         [similarity[above].var(), similarity[~above].var()], weights=[above.sum(), (~above).sum()]
@@ -165,6 +180,9 @@ def _split(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
     return Voice(centroid, threshold, TEMPER * apart / max(float(within), 1e-4), likeness)
 
 
+UNLIKE = 0.6
+"""A voice less like the enrolled one than this is another's: the teacher's own were at .62 and
+more, most strangers below."""
 IN_CROWD = 0.3
 """Where the threshold lies in a crowd, from the crowd's similarity (0) to the main voice's (1)."""
 

@@ -19,8 +19,10 @@ def test_two_equal_voices_are_a_coin_toss_a_wide_lead_is_none() -> None:
 
 
 def test_enrolment_ends_the_doubt_unless_the_voice_is_not_heard() -> None:
-    assert swap_doubt(voice(rival=1.0, enrolled=0.8)) == 0.0
-    assert swap_doubt(voice(enrolled=0.5)) == 0.25
+    # .5 exp(-.2 / .03) = .0006; .5 exp(-.03 / .03) = .184
+    assert swap_doubt(voice(rival=1.0, enrolled=0.8, margin=0.2)) < 0.001
+    assert swap_doubt(voice(enrolled=0.8, margin=0.03)) == pytest.approx(0.184, abs=0.001)
+    assert swap_doubt(voice(enrolled=0.5, margin=0.2)) == 0.25
 
 
 def test_near_the_threshold_one_voice_or_several_is_open() -> None:
