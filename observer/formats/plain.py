@@ -69,6 +69,7 @@ def _match(
     pattern: re.Pattern[str], line: str, number: int, longest: int = MAX_LINE
 ) -> _Line | None:
     """`line` taken apart by a pattern with a time range and perhaps who and text."""
+    line = line.strip()  # runs of blanks at the ends make the patterns quadratic
     match = pattern.fullmatch(line) if len(line) <= longest else None
     if match is None:
         return None
@@ -152,6 +153,10 @@ def _is_heading(line: str) -> bool:
     return len(line) <= MAX_HEAD and _HEADING.match(line) is not None
 
 
+def _is_footer(line: str) -> bool:
+    return len(line) <= MAX_HEAD and _FOOTER.fullmatch(line) is not None
+
+
 def _prefixed(line: str, labels: frozenset[str]) -> bool:
     prefix = split_prefix(line)
     return prefix is not None and normalised(prefix.label) in labels
@@ -173,7 +178,7 @@ def read_headed(text: str) -> Reading:
                 f"this speaker's line has no valid time: {line.strip()[:40]}",
                 f"该发言人行的时间无效：{line.strip()[:40]}",
             )
-        elif not line.strip() or _FOOTER.fullmatch(line):
+        elif not line.strip() or _is_footer(line):
             continue
         elif not cues or line.lstrip().startswith("#"):
             skipped.append(number)
@@ -208,13 +213,13 @@ def read_stamped(text: str) -> Reading:
         stamp = None if _HEADING_DATE.match(line) else _stamps(line, number)
         if stamp is not None:
             cues.append(Cue(stamp.text, stamp.start, stamp.end, stamp.who, line=number))
-        elif _BAD_STAMP.match(line):
+        elif _BAD_STAMP.match(line.strip()[:MAX_HEAD]):
             raise damaged(
                 number,
                 f"this is not a time: {line.strip()[:40]}",
                 f"不是有效的时间：{line.strip()[:40]}",
             )
-        elif not line.strip() or _FOOTER.fullmatch(line):
+        elif not line.strip() or _is_footer(line):
             continue
         elif not cues or _is_heading(line):
             skipped.append(number)
@@ -234,7 +239,7 @@ def read_spoken(text: str) -> Reading:
         prefix = split_prefix(line)
         if prefix is not None and normalised(prefix.label) in labels:
             cues.append(Cue(prefix.rest.strip(), speaker=prefix.label, line=number))
-        elif not _may_be_speech(line) or _FOOTER.fullmatch(line):
+        elif not _may_be_speech(line) or _is_footer(line):
             continue
         elif not cues or _is_heading(line):
             skipped.append(number)
@@ -270,5 +275,5 @@ def headed_name(text: str) -> str:
 
 def stamped_name(text: str) -> str:
     """Which shape of stamped text it is: "tencent_txt" or "bracket_time"."""
-    after = sum(1 for line in text.split("\n") if _STAMP_AFTER.fullmatch(line))
+    after = sum(1 for line in text.split("\n") if _STAMP_AFTER.fullmatch(line.strip()[:MAX_LINE]))
     return "tencent_txt" if after * 2 > _count(text, _stamps) else "bracket_time"

@@ -142,12 +142,16 @@ def test_json_that_is_no_transcript() -> None:
 @pytest.mark.parametrize(
     "line",
     ["-" * 300_000, "1:1" * 100_000, " " * 300_000 + "x", "<v a" * 80_000, "[" * 300_000,
-     "师" * 300_000, "9" * 300_000 + "_", "a " * 150_000, "（）" * 150_000],
+     "师" * 300_000, " " * 90_000 + "x",
+     "a" + "\t" * 90_000 + "[", "[1:" * 30_000, "9" * 300_000 + "_",
+     "a " * 150_000, "（）" * 150_000],
 )  # fmt: skip
 def test_hostile_lines_take_linear_time(line: str) -> None:
     """Patterns that backtrack over such lines would take minutes; all heads meet them here."""
     began = time.process_time()
-    for head in ("", "WEBVTT\n\n00:01.000 --> 00:02.000\n", "@UTF8\n*A:\t", "[00:01] 老师："):
+    grid = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n9\n<exists>\n1\n'
+    heads = ("", "WEBVTT\n\n00:01.000 --> 00:02.000\n", "@UTF8\n*A:\t", "[00:01] 老师：")
+    for head in (*heads, "[00:01] 老师：\n", "老师 00:01\n", "师：好\n生：好\n", grid):
         with contextlib.suppress(TranscriptError):
             formats.read_text(head + line)
     assert time.process_time() - began < 5
