@@ -17,6 +17,7 @@ from rich.progress import (
 
 from api.compose import EngineNames, build
 from api.outputs import PLAYABLE, folder_for, write_outputs
+from models.hot_words import read_hot_words, title_words
 from observer.errors import Language, MissingRecording, ObserverError, UsageError
 from observer.job import OnStep, Settings, Source, Step
 from observer.pipeline import observe
@@ -50,6 +51,7 @@ class Choices:
     language: str | None
     asr: str
     model: str | None
+    hot_words: str | None
     teacher_voice: Path | None
     out: Path
     report_language: Language
@@ -137,7 +139,11 @@ def _observe_one(source: Source, choices: Choices, screen: Console, label: str) 
     sound = _sound_file(source, choices, folder)
     engines = build(
         EngineNames(
-            asr=choices.asr, model=choices.model, device=choices.device, threads=choices.threads
+            asr=choices.asr,
+            model=choices.model,
+            device=choices.device,
+            threads=choices.threads,
+            hot_words=_hot_words(source, choices.hot_words),
         ),
         language=choices.language,
         report_language=choices.report_language,
@@ -157,6 +163,13 @@ def _observe_one(source: Source, choices: Choices, screen: Console, label: str) 
     if sound is not None and choices.embed_audio:
         sound.unlink(missing_ok=True)
     return report
+
+
+def _hot_words(source: Source, given: str | None) -> tuple[str, ...]:
+    """Those that were given, then those of the recording's name. Raises UsageError."""
+    asked = read_hot_words(given) if given else ()
+    named = title_words(source.recording.stem) if source.recording else ()
+    return tuple(dict.fromkeys([*asked, *named]))
 
 
 def _sound_file(source: Source, choices: Choices, folder: Path) -> Path | None:

@@ -60,7 +60,7 @@ LanguageOption = Annotated[
 AsrOption = Annotated[
     str,
     typer.Option(
-        metavar="auto|whisper|pocketsphinx|none",
+        metavar="auto|whisper|faster-whisper|sherpa-onnx|funasr|pocketsphinx|none",
         help="Recogniser; auto: the best with weights on this machine. 语音识别引擎。",
     ),
 ]
@@ -68,8 +68,17 @@ ModelOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME|FILE",
-        help="Whisper checkpoint: a .pt file or its name in the weights folder "
-        "(OBSERVER_MODELS). Whisper 权重文件或名称。",
+        help="Weights: a file or folder, or its name in the weights folder "
+        "(OBSERVER_MODELS; see observer models list). 权重文件、文件夹或名称。",
+    ),
+]
+HotWordsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--hot-words",
+        metavar="FILE|WORDS",
+        help="Names and terms to expect: a text file, or words with commas between; those of "
+        "the file's name are added. 热词：文本文件或逗号分隔的词。",
     ),
 ]
 VoiceOption = Annotated[
@@ -124,6 +133,7 @@ def observe(
     language: LanguageOption = "auto",
     asr: AsrOption = "auto",
     model: ModelOption = None,
+    hot_words: HotWordsOption = None,
     teacher_voice: VoiceOption = None,
     out: OutOption = Path("reports"),
     report_language: ReportLanguageOption = None,
@@ -149,6 +159,7 @@ def observe(
         language=None if language == "auto" else language,
         asr=asr,
         model=model,
+        hot_words=hot_words,
         teacher_voice=teacher_voice,
         out=out,
         report_language=told,

@@ -21,9 +21,15 @@ class EngineNames:
     roles: str = "acoustic"
     labeller: str = "rules"
     model: str | None = None
-    """Whisper checkpoint: a file, or a name to be found in the weights folder."""
+    """Weights: a file or folder, or a name to be found in the weights folder."""
     device: str = "auto"
     threads: int = 1
+    hot_words: tuple[str, ...] = ()
+    """Names and terms of the lesson, for engines that can be told (`TAKES_HOT_WORDS`)."""
+
+
+FROM_WEIGHTS = frozenset({"whisper", "faster-whisper", "sherpa-onnx", "funasr"})
+TAKES_HOT_WORDS = frozenset({"whisper", "faster-whisper", "funasr"})
 
 
 def build(
@@ -64,9 +70,11 @@ def _transcriber(
         reason = choice.reason_zh if report_language == "zh" else choice.reason_en
     if name == "none":
         return None, reason
-    if name == "whisper":
+    if name in FROM_WEIGHTS:
         settings = {"folder": weights, "device": names.device, "threads": names.threads, **settings}
         if names.model is not None:
             settings["model"] = names.model
+    if name in TAKES_HOT_WORDS and names.hot_words:
+        settings["hot_words"] = names.hot_words
     engine: Transcriber = models.load(models.TRANSCRIBERS, name, **settings)
     return engine, reason

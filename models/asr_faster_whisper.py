@@ -52,8 +52,8 @@ class FasterWhisperTranscriber:
     ) -> None:
         """`model`: a CTranslate2 folder, a name in ``folder/faster-whisper``, or "auto" (the best
         there). `compute_type`: None is int8 on a CPU and float16 on a GPU. `batch_size`: None is
-        1 on a CPU, where batching does not pay, and 16 on a GPU; halved when memory does not
-        suffice. The other settings are those of `WhisperTranscriber`.
+        8 on a CPU and 16 on a GPU; halved when memory does not suffice. The other settings are
+        those of `WhisperTranscriber`.
         """
         self.model = model
         self.folder = folder
@@ -107,7 +107,7 @@ class FasterWhisperTranscriber:
         return self.compute_type or ("int8" if self._device() == "cpu" else "float16")
 
     def _batch(self) -> int:
-        return self.batch_size or (1 if self._device() == "cpu" else 16)
+        return self.batch_size or (8 if self._device() == "cpu" else 16)
 
     @cached_property
     def _model(self) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from models.hot_words import fitting
 from models.whisper_words import TimedWord
 from observer.media import Samples
 
@@ -99,8 +100,9 @@ class Backend(Protocol):
 
 
 def prompt_for(language: str, hot_words: Sequence[str] = ()) -> str | None:
-    """The text given ahead of every window, hot words (names, terms of the lesson) included."""
-    prompt = PROMPTS.get(language, "")
+    """The text given ahead of every window, hot words (names, terms of the lesson) included, as
+    many as fit."""
+    prompt, hot_words = PROMPTS.get(language, ""), fitting(hot_words)
     if hot_words:
         prompt += ("、" if language == "zh" else ", ").join(hot_words)
         prompt += "。" if language == "zh" else "."

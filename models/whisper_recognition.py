@@ -8,6 +8,7 @@ from typing import Any
 
 from models.asr_windows import Window
 from models.cleaning import Dropped
+from models.hot_words import fitting
 from models.whisper_decoding import Backend, Decoded, decode, prompt_for
 from models.whisper_words import TimedWord
 from models.window_text import WindowText, transcript_of
@@ -53,6 +54,17 @@ class Recognition:
         self.language = language or self._voted()
         self._check_language()
         self.prompt = prompt_for(self.language, settings.hot_words)
+        self._tell_left_out()
+
+    def _tell_left_out(self) -> None:
+        given, fit = len(self.settings.hot_words), len(fitting(self.settings.hot_words))
+        if fit < given:
+            self.notes.append(
+                Note(
+                    en=f"Only the first {fit} of {given} hot words fit the recogniser's prompt.",
+                    zh=f"识别器的提示语只能容纳 {given} 个热词中的前 {fit} 个。",
+                )
+            )
 
     def _check_language(self) -> None:
         if self.language not in self.backend.languages:

@@ -171,6 +171,49 @@ def test_hot_words_are_in_the_prompt_and_in_the_version(build: Build) -> None:
     assert "分子" in engine.version
 
 
+def test_memory_that_does_not_suffice_halves_the_batch_for_good(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The encoder refuses more than two windows, with the error torch raises on a full GPU:
+    7 do not fit, 3 do not, 1 does."""
+    from whisper.model import AudioEncoder
+
+    speech = [Span(5.0 * i, 5.0 * i + 1.9) for i in range(7)]
+    expected = WhisperTranscriber(model=build("好，谁来说？")).transcribe(NOISE, speech, "zh")
+    sizes: list[int] = []
+    real = AudioEncoder.forward
+
+    def small(self: AudioEncoder, mels: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(mels))
+        if len(mels) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return real(self, mels)
+
+    monkeypatch.setattr(AudioEncoder, "forward", small)
+    engine = WhisperTranscriber(model=build("好，谁来说？"), batch_size=8)
+    assert engine.transcribe(NOISE, speech, "zh") == expected
+    assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
+    assert [n.en for n in engine.notes] == [
+        "Memory did not suffice: windows were recognised 1 at a time."
+    ]
+    monkeypatch.setattr(AudioEncoder, "forward", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(EngineError, match="smaller model"):
+        engine.transcribe(NOISE, speech, "zh")
+
+
+def test_other_errors_of_the_library_are_not_taken_for_memory(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from whisper.model import AudioEncoder
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    monkeypatch.setattr(AudioEncoder, "forward", broken)
+    with pytest.raises(RuntimeError, match="shapes"):
+        WhisperTranscriber(model=build("好，谁来说？")).transcribe(NOISE, SPEECH, "zh")
+
+
 def test_batches_of_any_size_and_beams_say_the_same(build: Build) -> None:
     speech = [Span(3.0 * i, 3.0 * i + 0.9) for i in range(6)]
     model = build("好，谁来说？")
