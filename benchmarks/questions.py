@@ -20,10 +20,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models.questions import RuleLabeller, pipeline
 from models.rules import TAXONOMY_OF, load_rules
 from models.rules.reading import Reading, read
+from observer.sentences import sentences
 from observer.timeline import Role
 from observer.transcript import Transcript, Utterance
 
@@ -77,7 +79,7 @@ def calibration_error(pairs: Sequence[tuple[float, bool]], bins: int = 15) -> fl
     return sum(gaps) / len(pairs) if pairs else 0.0
 
 
-def mandarin(data: Path, split: str, bare: bool = False) -> list[dict[str, object]]:
+def mandarin(data: Path, split: str, bare: bool = False) -> list[dict[str, Any]]:
     """Sentences of questions_zh with what the rules read, kinds of every true question too."""
     rules = load_rules("zh")
     rows = []
@@ -125,7 +127,58 @@ def report_mandarin(data: Path, split: str) -> None:
                 )
 
 
-def lessons(data: Path, split: str) -> Iterator[list[dict[str, object]]]:
+def answered(data: Path, split: str) -> Iterator[tuple[bool, bool]]:
+    """(truth says self-answered, the context says so) of questions_zh cut into sentences.
+
+    Kept: sentences of transcription in which a question that alone reads as real stands right
+    before another sentence. Truth is the label of the whole.
+    """
+    labeller = RuleLabeller()
+    for row in mandarin(data, split):
+        parts = sentences(str(row["text"]), "zh")
+        spoken = tuple(Utterance(str(i), t, role=Role.TEACHER) for i, t in enumerate(parts))
+        forms = [r.get("question_form") for r in labeller.readings(Transcript("zh", spoken))]
+        alone = [read(t, load_rules("zh"))["question_form"].code for t in parts]
+        if "real" in alone[:-1] and "self" not in alone:
+            found = any(f is not None and f.rule == "context.answered" for f in forms)
+            yield row["form"] == "self", found
+
+
+def report_answered(data: Path, split: str) -> None:
+    """The context rule for self-answered questions, on pairs of sentences."""
+    pairs = list(answered(data, split))
+    taken = [true for true, hit in pairs if hit]
+    true = [hit for true, hit in pairs if true]
+    print(f"\nzh {split} answered in the next sentence ({len(pairs)} pairs):")
+    print(f"  P {mean(taken):.3f} of {len(taken)}  R {mean(true):.3f} of {len(true)}")
+
+
+def report_asked_on(data: Path, split: str) -> None:
+    """How many of a teacher's questions follow a question of the teacher's own at once."""
+    labeller, asked, straight, again, own = RuleLabeller(), 0, 0, 0, 0
+    for rows in lessons(data, split):
+        spoken = tuple(
+            Utterance(str(i), str(r["sentence"]), role=Role(str(r["role"])))
+            for i, r in enumerate(rows)
+        )
+        before: set[str] | None = None
+        for u, readings in zip(spoken, labeller.readings(Transcript("en", spoken)), strict=True):
+            form = readings.get("question_form")
+            taught = u.role is Role.TEACHER and form is not None
+            own += taught and form is not None and form.rule == "context.answered"
+            words = None
+            if taught and form is not None and form.code == "real":
+                words = set(MARKS.sub("", u.text.lower()).split())
+                asked, straight = asked + 1, straight + (before is not None)
+                again += before is not None and len(words & before) >= 0.75 * len(words)
+            before = words
+    print(
+        f"\nen {split}: {asked} real questions, {straight} right after one of the teacher's own, "
+        f"{again} of them in its words (3/4); {own} answered in the next sentence"
+    )
+
+
+def lessons(data: Path, split: str) -> Iterator[list[dict[str, Any]]]:
     """Sentences of each TalkMoves lesson that have a role."""
     with gzip.open(data / "talkmoves" / f"{split}.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
@@ -238,6 +291,9 @@ def estimate_mandarin(data: Path) -> Counts:
         hits = seen["natural"] + ([] if alone else seen["enriched"])
         basis = "questions_zh train, " + ("natural" if alone else "natural and enriched")
         counts[table][rule] = {"right": sum(hits), "n": len(hits), "basis": basis}
+    hits = [true for true, hit in answered(data, "train") if hit]
+    basis = "questions_zh train, cut into sentences"
+    counts["form"]["context.answered"] = {"right": sum(hits), "n": len(hits), "basis": basis}
     counts["feedback"]["feedback.praise"] = estimate_praise(data)
     return counts
 
@@ -316,7 +372,8 @@ def write_measured(language: str, counts: Counts) -> None:
         '# basis "read: …": counted by reading the sentences, because no labelled data exists.',
     ]
     for table, rules in load_rules(language).tables.items():
-        names = [r.name for r in rules] + (["feedback.repeat"] if table == "feedback" else [])
+        context = {"feedback": ["feedback.repeat"], "form": ["context.answered"]}
+        names = [r.name for r in rules] + context.get(table, [])
         for name in names:
             kept = old.get(table, {}).get(name, {})
             by_reading = str(kept.get("basis", "")).startswith("read")
@@ -339,6 +396,8 @@ def main() -> None:
         return
     pipeline("zh"), pipeline("en")
     report_mandarin(chosen.data, chosen.split)
+    report_answered(chosen.data, chosen.split)
+    report_asked_on(chosen.data, chosen.split)
     report_english(chosen.data, chosen.split)
     report_feedback(chosen.data, chosen.split)
     report_praise(chosen.data, chosen.split)

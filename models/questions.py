@@ -3,7 +3,8 @@
 spaCy carries it: `pipeline("zh")` and `pipeline("en")` are blank pipelines (Mandarin by
 character, offline) with one component that writes `doc._.readings`. `RuleLabeller` runs them
 over a transcript and adds what needs context: an elliptical question takes its kinds from the
-last full one, and a teacher's words after a student's are read as feedback.
+last full one, a question that the teacher answers in the next sentence is `self`, and a
+teacher's words after a student's are read as feedback.
 
 >>> nlp = pipeline("zh")
 >>> nlp("这道题怎么做？")._.readings["sihe"].code
@@ -13,11 +14,12 @@ last full one, and a teacher's words after a student's are read as feedback.
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from models.rules import VERSION, Repeat, RuleSet, load_rules
-from models.rules.reading import Reading, Readings, first_reading, read
+from models.rules import PRIOR_N, PRIOR_RIGHT, VERSION, Repeat, RuleSet, load_rules
+from models.rules.answers import self_answered
+from models.rules.reading import Reading, Readings, Sentence, first_reading, read
 from observer.discourse import Label
 from observer.engines import OnProgress, ignore_progress
 from observer.timeline import Role
@@ -80,17 +82,6 @@ def _reader(rules: RuleSet) -> Callable[["Doc"], "Doc"]:
     return question_rules
 
 
-@dataclass(frozen=True, slots=True)
-class _Sentence:
-    """An utterance that could be read, with what it says by itself."""
-
-    language: str
-    readings: Readings
-    tokens: tuple[int, ...]
-    """Content words (Mandarin: characters) as spaCy's hashes."""
-    text: str
-
-
 class RuleLabeller:
     """The Labeller "rules": question form and kinds, and feedback, in Mandarin and English.
 
@@ -122,13 +113,17 @@ class RuleLabeller:
     ) -> list[Readings]:
         """What `label` tells, with the rule that decided and its words, one for each utterance."""
         sentences = _sentences(transcript, on_progress)
+        answered = self_answered(list(zip(transcript, sentences, strict=True)))
+        for i, form in answered.items():
+            if (alone := sentences[i]) is not None:
+                sentences[i] = replace(alone, readings={"question_form": form})
         context = _Context()
         return [context.read(u, s) for u, s in zip(transcript, sentences, strict=True)]
 
 
-def _sentences(transcript: Transcript, on_progress: OnProgress) -> list[_Sentence | None]:
+def _sentences(transcript: Transcript, on_progress: OnProgress) -> list[Sentence | None]:
     """Every utterance read by itself, in order; None where there is nothing to read."""
-    found: list[_Sentence | None] = [None] * len(transcript)
+    found: list[Sentence | None] = [None] * len(transcript)
     texts = [_readable(u) for u in transcript]
     languages = [_language(text, transcript.language) for text in texts]
     done = 0
@@ -143,7 +138,7 @@ def _sentences(transcript: Transcript, on_progress: OnProgress) -> list[_Sentenc
     return found
 
 
-def _pipe(language: str, texts: Sequence[str]) -> Iterator[_Sentence]:
+def _pipe(language: str, texts: Sequence[str]) -> Iterator[Sentence]:
     """Read texts of one language; one thread at a time, as spaCy's string store asks."""
     nlp = pipeline(language)
     rules = load_rules(language)
@@ -151,7 +146,7 @@ def _pipe(language: str, texts: Sequence[str]) -> Iterator[_Sentence]:
         ignored = {nlp.vocab.strings.add(token) for token in rules.repeat.ignore}
         for doc in nlp.pipe(texts):
             tokens = tuple(t for t in doc.to_array("LOWER").tolist() if t not in ignored)
-            yield _Sentence(language, doc._.readings, tokens, rules.folded(doc.text))
+            yield Sentence(language, doc._.readings, tokens, rules.folded(doc.text))
 
 
 _READ = (None, Role.TEACHER, Role.STUDENT, Role.CHORAL)
@@ -182,11 +177,12 @@ class _Context:
         self._turn = self._place = 0
         self._role: Role | None = None
         self._asked: tuple[int, int, Readings] | None = None
+        self._question: set[int] = set()
         self._answer: set[int] = set()
-        self._answered = self._asked_back = False
+        self._answered = self._asked_back = self._corrected = False
         self._left = 0
 
-    def read(self, utterance: Utterance, sentence: _Sentence | None) -> Readings:
+    def read(self, utterance: Utterance, sentence: Sentence | None) -> Readings:
         """Readings of the next utterance in the light of those before it."""
         self._move(utterance)
         if sentence is None:
@@ -198,9 +194,16 @@ class _Context:
             alone = utterance.role == Role.STUDENT
             self._asked_back = alone and form.code == "real" and form.rule not in _RISING
             return {"question_form": form} if alone else {}
+        question = self._question
         readings = dict(self._inherited(sentence))
+        if form.code == "real":
+            self._question = set(sentence.tokens)
         if utterance.role == Role.TEACHER and self._left > 0:
-            readings["feedback"] = _feedback(sentence, self._answer, self._asked_back)
+            feedback = _feedback(sentence, self._answer, self._asked_back)
+            if self._corrected and feedback.code == "none":
+                feedback = _asked_again(sentence, question, feedback)
+            self._corrected |= feedback.code == "negate"
+            readings["feedback"] = feedback
             self._left = 0 if form.code == "real" else self._left - 1
         return readings
 
@@ -210,13 +213,14 @@ class _Context:
         if utterance.role == self._role:
             return
         self._turn += 1
+        self._corrected = False
         if utterance.role in _ANSWERS:
             self._answer, self._answered = set(), False
         heard = self._role in _ANSWERS and self._answered
         self._left = FEEDBACK_UTTERANCES if utterance.role == Role.TEACHER and heard else 0
         self._role = utterance.role
 
-    def _inherited(self, sentence: _Sentence) -> Readings:
+    def _inherited(self, sentence: Sentence) -> Readings:
         """Its own readings, or for an elliptical question the kinds of the last full one."""
         own = sentence.readings
         if own["question_form"].code != "real":
@@ -236,7 +240,7 @@ class _Context:
         return {**full, "question_form": own["question_form"]}
 
 
-def _feedback(sentence: _Sentence, answer: set[int], asked_back: bool) -> Reading:
+def _feedback(sentence: Sentence, answer: set[int], asked_back: bool) -> Reading:
     """Which third move this is: probe before negate, praise, repeat and none.
 
     A probe is a question; one that does not point at the answer by its words must be tied to
@@ -265,6 +269,18 @@ def _feedback(sentence: _Sentence, answer: set[int], asked_back: bool) -> Readin
     if not repeats:
         return neither
     return Reading("repeat", "feedback.repeat", rules.repeat.probability, 0, len(sentence.text))
+
+
+def _asked_again(sentence: Sentence, question: set[int], otherwise: Reading) -> Reading:
+    """After a correction the same question, put to the student once more, asks on."""
+    if sentence.readings["question_form"].code != "real":
+        return otherwise
+    least = load_rules(sentence.language).answer.least
+    said = sentence.tokens
+    shared = sum(token in question for token in said)
+    if not said or shared < least * len(said):
+        return otherwise
+    return Reading("probe", "feedback.asked_again", PRIOR_RIGHT / PRIOR_N, 0, len(sentence.text))
 
 
 def _repeats(said: tuple[int, ...], answer: set[int], repeat: Repeat) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-VERSION = "2"
+VERSION = "3"
 """Version of the rules of every language; a changed reading raises it (tests compare)."""
 
 LANGUAGES = ("zh", "en")
@@ -85,6 +85,33 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """How a teacher's next sentence answers the question before it (`models.rules.answers`)."""
+
+    wh: re.Pattern[str]
+    """A question that `opening` can answer: one with a question word."""
+    opening: re.Pattern[str]
+    reason: re.Pattern[str]
+    """Opens an answer to a question why."""
+    calls: re.Pattern[str]
+    """Keeps the question open: a call, a direction, an unfinished sentence."""
+    address: re.Pattern[str]
+    views: re.Pattern[str]
+    """Asks for a student's own view, which the teacher cannot give."""
+    least: float
+    """Share of the question's content words that a statement restates, and how many at least."""
+    shortest: int
+    ignore: frozenset[str]
+    right: int
+    n: int
+
+    @property
+    def probability(self) -> float:
+        """As `Rule.probability`."""
+        return (self.right + PRIOR_RIGHT) / (self.n + PRIOR_N)
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSet:
     """All rules of one language, in the order in which they are tried."""
 
@@ -96,6 +123,7 @@ class RuleSet:
     tables: Mapping[str, tuple[Rule, ...]]
     repeat: Repeat
     probe: Probe
+    answer: Answer
     ellipsis: Rule
     """What a question looks like that takes its kinds from the one before."""
 
@@ -136,7 +164,6 @@ def _parse(language: str) -> RuleSet:
         for table in TAXONOMY_OF
     }
     repeat, counted = data["repeat"], measured.get("feedback", {}).get("feedback.repeat", {})
-    ignore = repeat["ignore"].split() if language == "en" else list(repeat["ignore"])
     return RuleSet(
         language,
         data["version"],
@@ -148,12 +175,41 @@ def _parse(language: str) -> RuleSet:
             repeat["least"],
             repeat["shortest"],
             repeat["added"],
-            frozenset(ignore),
+            _words(language, repeat["ignore"]),
             counted.get("right", 0),
             counted.get("n", 0),
         ),
         Probe(data["probe"]["short"], data["probe"]["shared"]),
+        _answer(language, data, macros, measured.get("form", {}).get("context.answered", {})),
         _rule({"name": "context.ellipsis", "code": "real", **data["ellipsis"]}, macros, {}),
+    )
+
+
+def _words(language: str, listed: str) -> frozenset[str]:
+    """Words to pass over: English parted by blanks, Mandarin character by character."""
+    return frozenset(listed.split() if language == "en" else listed)
+
+
+def _answer(
+    language: str, data: Mapping[str, Any], macros: Mapping[str, str], counts: Mapping[str, int]
+) -> Answer:
+    answer = data["answer"]
+
+    def pattern(name: str) -> re.Pattern[str]:
+        return re.compile(_expanded(answer[name], macros))
+
+    return Answer(
+        pattern("wh"),
+        pattern("opening"),
+        pattern("reason"),
+        pattern("calls"),
+        pattern("address"),
+        pattern("views"),
+        answer["least"],
+        answer["shortest"],
+        _words(language, answer["ignore"]),
+        counts.get("right", 0),
+        counts.get("n", 0),
     )
 
 

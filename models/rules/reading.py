@@ -30,6 +30,18 @@ Readings = Mapping[str, Reading]
 """Taxonomy name → reading."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """An utterance that could be read, with what it says by itself."""
+
+    language: str
+    readings: Readings
+    tokens: tuple[int, ...]
+    """Content words (Mandarin: characters) as spaCy's hashes."""
+    text: str
+    """Folded, as the patterns expect it."""
+
+
 def read(text: str, rules: RuleSet) -> dict[str, Reading]:
     """Read one utterance without context: its form and, for a real question, its kinds.
 
