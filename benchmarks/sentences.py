@@ -7,6 +7,7 @@ turns' starts cut to whole seconds; with true turn times and no recording. Voice
 roles come from the engines, as in `observer observe`.
 """
 
+import argparse
 import json
 import sys
 import tempfile
@@ -88,6 +89,7 @@ def report(name: str, found: Transcript, true: Sequence[tuple]) -> None:
 
 
 def main() -> int:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     for lesson in ("zh_triangle", "en_fractions"):
         document = json.loads((LESSONS / f"{lesson}.json").read_text("utf-8"))
         record = formats.read(LESSONS / f"{lesson}.txt")
