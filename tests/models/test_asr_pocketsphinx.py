@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.asr_pocketsphinx import PocketsphinxTranscriber
+from models.asr_pocketsphinx import PocketsphinxTranscriber, fit_words
 from observer.errors import EngineError
 from observer.media import Audio, decode
 from observer.timeline import Span
@@ -59,3 +59,15 @@ def test_other_languages_are_refused_with_a_way_out() -> None:
 
 def test_it_says_that_its_words_are_unreliable() -> None:
     assert PocketsphinxTranscriber.low_accuracy
+
+
+def test_a_wrong_guess_puts_no_swear_word_into_a_childs_mouth() -> None:
+    """The vocabulary holds none; words that only begin alike, and words of biology, stay."""
+    entries = [
+        "bloody B L AH D IY",
+        "shitty SH IH T IY",
+        "hello HH AH L OW",
+        "sexual S EH K",
+        "assess AH S EH S",
+    ]
+    assert [e.split()[0] for e in fit_words(entries)] == ["hello", "sexual", "assess"]
