@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")  # openai-whisper's warping waits in busy threads
 
 import numpy as np
 
