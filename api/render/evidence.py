@@ -77,7 +77,8 @@ class Evidence:
         words = self.text("proof.wait", seconds=seconds, words=self.said_before(wait))
         # A silence alone says little: it is played from the end of the words before it.
         if span is not None and before is not None and before.span is not None:
-            span = Span(max(before.span.start, span.start - 4.0), span.end + 1.5)
+            start = min(span.start, max(before.span.start, span.start - 4.0))
+            span = Span(start, span.end + 1.5)
         return self._proof(name, span, words, None, wait.after if before else None)
 
     def said_before(self, wait: Wait) -> str:

@@ -111,9 +111,11 @@ class Said:
         """The first utterance of the voice's side that is heard in it, `but` left out."""
         return min(((s, name) for s, name in self._in(voice) if name != but), default=_NO_ONE)[1]
 
-    def last(self, voice: Voice) -> str | None:
-        """The last utterance of the voice's side that is heard in it."""
-        return max(self._in(voice), default=_NO_ONE)[1]
+    def last(self, voice: Voice, before: Seconds) -> str | None:
+        """The last utterance of the voice's side that is heard in it and begins before `before`
+        (a crowd may talk on beyond the moment that is asked about)."""
+        begun = (entry for entry in self._in(voice) if entry[0].start < before)
+        return max(begun, default=_NO_ONE)[1]
 
     def _in(self, voice: Voice) -> Sequence[tuple[Span, str | None]]:
         """Utterances that share `LATE` seconds, or half of the shorter one, with the voice."""

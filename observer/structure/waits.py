@@ -166,7 +166,7 @@ def _second_wait(said: Said, answer: Voice, teacher: Voice) -> Wait | None:
     elif teacher.start - answer.end > LONGEST:
         excluded = "long"
     start = min(answer.end, teacher.start)
-    after = said.last(answer) or answer.id
+    after = said.last(answer, teacher.start) or answer.id
     before = said.first(teacher)
     return _wait(2, start, teacher.start, after, before, Role.TEACHER, excluded)
 

@@ -88,6 +88,15 @@ def test_a_playback_and_group_work_are_no_waits() -> None:
     assert [(w.kind, w.excluded, w.after) for w in grouped] == [(2, "group", "t0")]
 
 
+def test_a_crowd_that_talks_on_over_the_teacher_is_followed_from_what_it_said_before() -> None:
+    # GGGGGGGGGG
+    # ____TT____   u1 at 1–3, u2 at 6–9: the wait at 4 follows u1
+    timeline = [span(0, 10, G), span(4, 6, T)]
+    words = [said("u1", G, 1, 3), said("t", T, 4, 6), said("u2", G, 6, 9)]
+    (wait,) = waits(timeline, words)
+    assert (wait.start, wait.after, wait.excluded) == (4, "u1", "overlap")
+
+
 def test_a_murmur_within_the_teachers_talk_starts_no_second_wait() -> None:
     # TTTTTTTTTT__TT
     # ___S______
