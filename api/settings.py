@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.whisper_weights import weights_folder
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:
@@ -19,13 +21,12 @@ class Environment:
 
 def environment() -> Environment:
     """Read the environment. A malformed number counts as unset."""
-    folder = os.environ.get("OBSERVER_MODELS")
     threads = os.environ.get("OBSERVER_THREADS", "")
     locale = next(
         (os.environ[n] for n in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(n)), ""
     )
     return Environment(
-        weights=Path(folder).expanduser() if folder else None,
+        weights=weights_folder(os.environ),
         threads=int(threads) if threads.isdigit() and int(threads) > 0 else 1,
         language={"zh": "zh", "en": "en"}.get(locale[:2].lower()),
     )

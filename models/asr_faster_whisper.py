@@ -14,13 +14,13 @@ from typing import Any, Final
 from models import whisper_ct2
 from models.asr_windows import windows
 from models.cleaning import Dropped
+from models.devices import chosen_device
 from models.engine_folders import digest, find_folder, require
 from models.languages import primary_language
 from models.whisper_recognition import Recognition, Settings, transcribed
 from models.whisper_torch import torch_threads
 from models.whisper_weights import BEST_FIRST
 from observer.engines import Note, OnProgress, ignore_progress
-from observer.errors import EngineError
 from observer.media import Audio
 from observer.timeline import Span
 from observer.transcript import Transcript
@@ -92,16 +92,9 @@ class FasterWhisperTranscriber:
     def _device(self) -> str:
         import ctranslate2
 
-        there = ctranslate2.get_cuda_device_count() > 0
-        if self.device == "auto":
-            return "cuda" if there else "cpu"
-        if self.device.startswith("cuda") and not there:
-            raise EngineError(
-                en=f"Device {self.device!r} was asked for, but CTranslate2 finds no GPU. Use "
-                "--device auto or cpu.",
-                zh=f"指定了设备“{self.device}”，但 CTranslate2 找不到 GPU。请改用 auto 或 cpu。",
-            )
-        return self.device
+        return chosen_device(
+            self.device, "CTranslate2", gpu=ctranslate2.get_cuda_device_count() > 0
+        )
 
     def _compute_type(self) -> str:
         return self.compute_type or ("int8" if self._device() == "cpu" else "float16")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from models import whisper_weights
 from models.asr_windows import windows
 from models.cleaning import Dropped
+from models.devices import chosen_device
 from models.languages import primary_language
 from models.whisper_recognition import Recognition, Settings, transcribed
 from models.whisper_torch import TorchWhisper, half_precision_encoder, torch_threads
 from observer.engines import Note, OnProgress, ignore_progress
-from observer.errors import EngineError
 from observer.files import sha256_of
 from observer.media import Audio
 from observer.timeline import Span
@@ -99,15 +99,7 @@ class WhisperTranscriber:
     def _device(self) -> str:
         import torch
 
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        if self.device.startswith("cuda") and not torch.cuda.is_available():
-            raise EngineError(
-                en=f"Device {self.device!r} was asked for, but torch finds no GPU. Use --device "
-                "auto or cpu.",
-                zh=f"指定了设备“{self.device}”，但 torch 找不到 GPU。请改用 auto 或 cpu。",
-            )
-        return self.device
+        return chosen_device(self.device, "torch", gpu=torch.cuda.is_available())
 
     @cached_property
     def _model(self) -> "Whisper":
