@@ -17,6 +17,8 @@ class Label:
     probability: float
     source: str
     """The labeller's name and version, or "teacher" for a correction."""
+    unclear: bool = False
+    """The labeller abstains: `code` is its best guess, too unsure to be counted as found."""
 
 
 @dataclass(frozen=True, slots=True)
