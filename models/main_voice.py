@@ -60,6 +60,8 @@ class Cluster:
     """Sum over 30-s bins of min(time in the bin, `FULL_BIN`)."""
     windows: int
     """How many of the windows that were clustered are its."""
+    label: int
+    """Which of the labels it was gathered from."""
 
 
 FULL_BIN: Seconds = 3.0
@@ -88,7 +90,55 @@ def main_voice(
     centroid = refined(vectors, unit(first.mean), keep_near=enrolled is not None)
     voice = _split(vectors, centroid, enrolled)
     other = [c for c in found if float(c.mean @ voice.centroid) < voice.threshold]
-    own = [c.spread for c in found if float(c.mean @ voice.centroid) >= voice.threshold]
+    own = [c for c in found if float(c.mean @ voice.centroid) >= voice.threshold]
+    return _compared(voice, first, own, other, enrolled)
+
+
+def known_voice(
+    windows: Windows,
+    usable: npt.NDArray[np.bool_],
+    hop: Seconds,
+    label: npt.NDArray[np.intp],
+    enrolled: Floats | None = None,
+) -> tuple[frozenset[int], Voice]:
+    """The main one of voices that another engine told apart: its labels, and how it differs.
+
+    `label`, shape (n,): whose each window is, -1 for nobody's or several people's; one window
+    at least has a label. The main voice is the one that `main_voice` would choose if the labels
+    were its own clusters. Other labels that sound like it (`ONE_VOICE`) are the same voice,
+    split by the engine: a teacher near and far from the microphone.
+    """
+    known = usable & (label >= 0)
+    if np.count_nonzero(known) < FEW:
+        known = label >= 0
+    vectors = windows.vectors[known].astype(np.float32)
+    bins = (windows.centre[known] // 30).astype(np.intp)
+    found = sorted(_gathered(vectors, bins, label[known], hop), key=lambda c: -c.spread)
+    first = found[0] if enrolled is None else _nearest(found, enrolled)
+    alike = [float(unit(c.mean) @ unit(first.mean)) >= ONE_VOICE for c in found]
+    own = [c for c, same in zip(found, alike, strict=True) if same]
+    other = [c for c, same in zip(found, alike, strict=True) if not same]
+    is_main = np.isin(label[known], [c.label for c in own])
+    voice = _between(vectors[is_main], vectors[~is_main])
+    return frozenset(c.label for c in own), _compared(voice, first, own, other, enrolled)
+
+
+def _between(main: Floats, others: Floats) -> Voice:
+    """Threshold half way between two groups of windows, slope as in `_split`."""
+    centroid = unit(main.mean(axis=0))
+    if len(others) == 0:
+        return Voice(centroid, STRANGER, _SLOPE)
+    near, far = main @ centroid, others @ centroid
+    within = np.average([near.var(), far.var()], weights=[len(near), len(far)])
+    apart = max(0.0, float(near.mean() - far.mean()))
+    slope = TEMPER * apart / max(float(within), 1e-4)
+    return Voice(centroid, float(near.mean() + far.mean()) / 2, slope)
+
+
+def _compared(
+    voice: Voice, first: Cluster, own: list[Cluster], other: list[Cluster], enrolled: Floats | None
+) -> Voice:
+    """`voice` with what speaks for another one (`own` and `other`: widest first)."""
     if enrolled is not None:
         near = float(unit(first.mean) @ enrolled)
         next_near = max(
@@ -98,7 +148,7 @@ def main_voice(
     if not own or not other:
         return voice
     share = other[0].windows / sum(c.windows for c in other)
-    return replace(voice, rival=min(1.0, other[0].spread / own[0]), rival_share=share)
+    return replace(voice, rival=min(1.0, other[0].spread / own[0].spread), rival_share=share)
 
 
 def _heard_enough(found: list[Cluster]) -> list[Cluster]:
@@ -119,20 +169,27 @@ def clusters(vectors: Floats, centre: npt.NDArray[np.float64], hop: Seconds) -> 
     from scipy.cluster.hierarchy import fcluster, linkage
 
     if len(vectors) == 1:
-        return [Cluster(vectors[0], hop, 1)]
+        return [Cluster(vectors[0], hop, 1, 1)]
     chosen = np.unique(np.linspace(0, len(vectors) - 1, MOST_CLUSTERED).astype(int))
     sample, bins = vectors[chosen], (centre[chosen] // 30).astype(int)
     each = hop * len(vectors) / len(chosen)
     label = fcluster(linkage(sample, "average", metric="cosine"), 0.40, "distance")
-    found = [
+    return sorted(_gathered(sample, bins, label, each), key=lambda cluster: -cluster.spread)
+
+
+def _gathered(
+    vectors: Floats, bins: npt.NDArray[np.intp], label: npt.NDArray[np.integer], each: Seconds
+) -> list[Cluster]:
+    """One cluster for each label, in the order of the labels; a window stands for `each`."""
+    return [
         Cluster(
-            np.asarray(sample[label == k].mean(axis=0), np.float32),
+            np.asarray(vectors[label == k].mean(axis=0), np.float32),
             float(np.minimum(np.bincount(bins[label == k]) * each, FULL_BIN).sum()),
             int(np.count_nonzero(label == k)),
+            int(k),
         )
-        for k in range(1, label.max() + 1)
+        for k in np.unique(label)
     ]
-    return sorted(found, key=lambda cluster: -cluster.spread)
 
 
 def refined(vectors: Floats, centroid: Floats, *, keep_near: bool) -> Floats:
