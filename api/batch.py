@@ -19,6 +19,7 @@ from api.compose import EngineNames, build
 from api.outputs import PLAYABLE, folder_for, write_outputs
 from models.hot_words import read_hot_words, title_words
 from observer.errors import Language, MissingRecording, ObserverError, UsageError
+from observer.hearing import marked_stretches
 from observer.job import OnStep, Settings, Source, Step
 from observer.pipeline import observe
 
@@ -53,6 +54,8 @@ class Choices:
     model: str | None
     hot_words: str | None
     teacher_voice: Path | None
+    teacher_at: str | None
+    diarizer: str
     out: Path
     report_language: Language
     track: int | None
@@ -105,12 +108,20 @@ def _sources(choices: Choices) -> Iterator[Source]:
             "folder with transcripts of the same names.",
             zh="一个转写文本对应一个录音；多个录音时，请让 --transcript 指向含同名文本的文件夹。",
         )
+    marked = marked_stretches(choices.teacher_at) if choices.teacher_at is not None else ()
+    if marked and len(paths) != 1:
+        raise UsageError(
+            en="--teacher-at names times of one recording; for several lessons of a teacher, give "
+            "a clip (--teacher-voice).",
+            zh="--teacher-at 是某一个录音中的时间；同一教师的多节课请用 --teacher-voice 提供片段。",
+        )
+    voice = choices.teacher_voice
     for path in paths:
         if path.suffix.lower() in TRANSCRIPTS:
-            yield Source(transcript=path, teacher_voice=choices.teacher_voice)
+            yield Source(transcript=path, teacher_voice=voice, teacher_at=marked)
         else:
             transcript = _transcript_for(path, choices.transcript)
-            yield Source(path, transcript, choices.teacher_voice)
+            yield Source(path, transcript, voice, marked)
 
 
 def _expand(path: Path) -> list[Path]:
@@ -142,6 +153,7 @@ def _observe_one(source: Source, choices: Choices, screen: Console, label: str) 
             asr=choices.asr,
             model=choices.model,
             device=choices.device,
+            diarizer=choices.diarizer,
             threads=choices.threads,
             hot_words=_hot_words(source, choices.hot_words),
         ),

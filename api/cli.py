@@ -87,6 +87,22 @@ VoiceOption = Annotated[
         metavar="FILE", help="A clip in which only the teacher speaks. 只有教师说话的录音片段。"
     ),
 ]
+TeacherAtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--teacher-at",
+        metavar="TIMES",
+        help="Where in this recording only the teacher speaks, 3 s or more: 3:10-3:40, several "
+        "with commas. 本录音中只有教师说话的时段，可用逗号分隔多个。",
+    ),
+]
+DiarizerOption = Annotated[
+    str,
+    typer.Option(
+        metavar="ge2e|sherpa-onnx|pyannote",
+        help="What tells voices apart; ge2e needs no weights. 区分说话人的引擎。",
+    ),
+]
 OutOption = Annotated[
     Path, typer.Option(metavar="DIR", help="Where the reports go. 报告输出目录。")
 ]
@@ -135,6 +151,8 @@ def observe(
     model: ModelOption = None,
     hot_words: HotWordsOption = None,
     teacher_voice: VoiceOption = None,
+    teacher_at: TeacherAtOption = None,
+    diarizer: DiarizerOption = "ge2e",
     out: OutOption = Path("reports"),
     report_language: ReportLanguageOption = None,
     track: TrackOption = None,
@@ -161,6 +179,8 @@ def observe(
         model=model,
         hot_words=hot_words,
         teacher_voice=teacher_voice,
+        teacher_at=teacher_at,
+        diarizer=diarizer,
         out=out,
         report_language=told,
         track=track,

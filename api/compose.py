@@ -5,7 +5,7 @@ from pathlib import Path
 
 import models
 from models.asr import choose
-from observer.engines import Transcriber
+from observer.engines import Diarizer, Transcriber
 from observer.errors import Language
 from observer.job import Engines
 
@@ -18,6 +18,7 @@ class EngineNames:
     """"auto", "none", or a name of `models.TRANSCRIBERS`."""
     vad: str = "silero"
     diarizer: str = "ge2e"
+    """A name of `models.DIARIZERS`."""
     roles: str = "acoustic"
     labeller: str = "rules"
     model: str | None = None
@@ -29,6 +30,7 @@ class EngineNames:
 
 
 FROM_WEIGHTS = frozenset({"whisper", "faster-whisper", "sherpa-onnx", "funasr"})
+DIARIZERS_FROM_WEIGHTS = frozenset({"sherpa-onnx", "pyannote"})
 TAKES_HOT_WORDS = frozenset({"whisper", "faster-whisper", "funasr"})
 
 
@@ -49,12 +51,22 @@ def build(
     threads = {"threads": names.threads}
     return Engines(
         vad=models.load(models.VADS, names.vad, **threads),
-        diarizer=models.load(models.DIARIZERS, names.diarizer, **threads),
+        diarizer=_diarizer(names, weights),
         roles=models.load(models.ROLES, names.roles),
         labeller=models.load(models.LABELLERS, names.labeller),
         transcriber=transcriber,
         reason=reason,
     )
+
+
+def _diarizer(names: EngineNames, weights: Path | None) -> Diarizer:
+    """The diarizer; its weights are looked for now, so that nobody waits to hear they lack."""
+    settings: dict[str, object] = {"threads": names.threads}
+    if names.diarizer in DIARIZERS_FROM_WEIGHTS:
+        settings |= {"folder": weights, "device": names.device}
+    engine: Diarizer = models.load(models.DIARIZERS, names.diarizer, **settings)
+    _ = engine.version
+    return engine
 
 
 def _transcriber(

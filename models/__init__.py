@@ -11,7 +11,11 @@ from typing import Any
 from observer.errors import UnknownEngine
 
 VADS: Mapping[str, str] = {"silero": "models.vad:SileroVad"}
-DIARIZERS: Mapping[str, str] = {"ge2e": "models.diarization:Ge2eDiarizer"}
+DIARIZERS: Mapping[str, str] = {
+    "ge2e": "models.diarization:Ge2eDiarizer",
+    "sherpa-onnx": "models.diarization_sherpa:SherpaDiarizer",
+    "pyannote": "models.diarization_pyannote:PyannoteDiarizer",
+}
 ROLES: Mapping[str, str] = {"acoustic": "models.roles:AcousticRoles"}
 TRANSCRIBERS: Mapping[str, str] = {
     "whisper": "models.asr_whisper:WhisperTranscriber",

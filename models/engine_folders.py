@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from models.weights_store import catalogue, pull_command
+from models.weights_store import Weights, by_hand, catalogue, pull_command
 from observer.errors import EngineError, MissingWeights
 from observer.files import sha256_of
 
@@ -59,17 +59,30 @@ def find_folder(
 
 
 def _missing(engine: str, model: str, here: Sequence[str]) -> MissingWeights:
-    known = [w.name for w in catalogue() if w.engine == engine]
-    wanted = model if model in known or model != "auto" else known[0]
-    command = pull_command(wanted, engine) or pull_command(known[0], engine)
+    known = [w for w in catalogue() if w.engine == engine]
+    named = [w for w in known if w.name == model]
+    wanted = known[0].name if model == "auto" and not named else model
+    en_get, zh_get = how_to_get((named or known)[0])
     en_there = f" There are: {', '.join(here)}." if here else ""
     zh_there = f"现有：{'、'.join(here)}。" if here else ""
     return MissingWeights(
         en=f"The {engine} weights {wanted!r} are not on this machine, and nothing is downloaded "
-        f"unasked.{en_there} On a machine with a network, `{command}` fetches weights into "
-        "$OBSERVER_MODELS; the folder can be carried.",
-        zh=f"本机没有 {engine} 的权重“{wanted}”，程序不会擅自下载。{zh_there}"
-        f"在可以联网的机器上，`{command}` 会把权重下载到 $OBSERVER_MODELS，该文件夹可以拷贝。",
+        f"unasked.{en_there} {en_get}",
+        zh=f"本机没有 {engine} 的权重“{wanted}”，程序不会擅自下载。{zh_there}{zh_get}",
+    )
+
+
+def how_to_get(*weights: Weights) -> tuple[str, str]:
+    """What to do to have these weights, in English and Chinese: a command, or what a person
+    must do by hand (`Weights.gated`)."""
+    commands = [c for w in weights if (c := pull_command(w.name, w.engine)) is not None]
+    if not commands:
+        return by_hand(weights[0])
+    both = " && ".join(commands)
+    return (
+        f"On a machine with a network, `{both}` fetches weights into $OBSERVER_MODELS; the "
+        "folder can be carried.",
+        f"在可以联网的机器上，`{both}` 会把权重下载到 $OBSERVER_MODELS，该文件夹可以拷贝。",
     )
 
 
@@ -86,6 +99,6 @@ def require(library: str, engine: str, extra: str) -> None:
 def digest(path: Path) -> str:
     """What a version says of the weights in a folder: the beginning of their sha256."""
     largest = max(
-        (p for p in path.iterdir() if p.suffix in WEIGHT_FILES), key=lambda p: p.stat().st_size
+        (p for p in path.rglob("*") if p.suffix in WEIGHT_FILES), key=lambda p: p.stat().st_size
     )
     return f"sha256:{sha256_of(largest)[:12]}"

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from models.weights_download import OnBytes, Remote, fetch, fetch_text
-from models.weights_store import PART, SUMS, Weights, record_sums
+from models.weights_store import PART, Weights, by_hand, record_sums
 from observer.errors import EngineError
 
 
@@ -65,9 +65,9 @@ def hub_files(weights: Weights) -> list[Remote]:
     """The files of a hub repo that are needed, at its present revision, with checksums.
 
     The hub's address comes from `huggingface_hub` (HF_ENDPOINT names a mirror). Raises
-    EngineError when that library is not installed or the hub cannot be read.
+    EngineError for gated weights, and when that library is not installed or the hub cannot be read.
     """
-    if find_spec("huggingface_hub") is None:
+    if weights.gated or find_spec("huggingface_hub") is None:
         raise _by_hand(weights)
     from huggingface_hub import constants
 
@@ -95,12 +95,15 @@ def hub_files(weights: Weights) -> list[Remote]:
 
 
 def _by_hand(weights: Weights) -> EngineError:
-    wanted, place = ", ".join(weights.files), weights.place
+    en, zh = by_hand(weights)
+    if weights.gated:
+        return EngineError(
+            en=f"{weights.name} is given only to people who accept its terms. {en}",
+            zh=f"{weights.name} 只提供给接受其条款的人。{zh}",
+        )
     return EngineError(
         en=f"Pulling {weights.name} needs the library huggingface_hub (pip install "
-        f"huggingface_hub). Or fetch {wanted} of the hub's {weights.repo} by hand into the folder "
-        f"{place} of $OBSERVER_MODELS, and run `observer models check --record`.",
+        f"huggingface_hub). Or without it: {en}",
         zh=f"下载 {weights.name} 需要 huggingface_hub 库（pip install huggingface_hub）。"
-        f"也可手工从模型库 {weights.repo} 取得 {wanted}，放进 $OBSERVER_MODELS 下的 {place}，"
-        f"再运行 `observer models check --record`（写入 {SUMS}）。",
+        f"不用该库时：{zh}",
     )

@@ -23,7 +23,7 @@ SUMS: Final = "SHA256SUMS"
 PART: Final = ".part"
 """What an unfinished download ends in."""
 _LINE: Final = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-_WEIGHT_FILES: Final = frozenset({".pt", ".bin", ".onnx", ".safetensors"})
+_WEIGHT_FILES: Final = frozenset({".pt", ".bin", ".npz", ".onnx", ".safetensors"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ class Weights:
     repo: str | None = None
     """Id on the model hub."""
     files: tuple[str, ...] = ()
+    gated: bool = False
+    """A person must accept terms on the hub first: they are fetched by hand."""
 
     @property
     def place(self) -> PurePosixPath:
@@ -87,9 +89,24 @@ def named(name: str) -> Weights:
 def pull_command(name: str, engine: str = "whisper") -> str | None:
     """The command that gets an engine's weights; None when the catalogue lacks them."""
     for entry in catalogue():
-        if (entry.engine, entry.name) == (engine, name):
+        if (entry.engine, entry.name) == (engine, name) and not entry.gated:
             return f"observer models pull {entry.pull_name}"
     return None
+
+
+def by_hand(weights: Weights) -> tuple[str, str]:
+    """How a person gets weights of the hub into the folder, in English and Chinese."""
+    wanted, place = ", ".join(weights.files), weights.place
+    terms_en = "accept its terms there with an account, then " if weights.gated else ""
+    terms_zh = "先用账号在该页面接受使用条款，再" if weights.gated else ""
+    return (
+        f"Find {weights.repo} on the model hub, {terms_en}fetch {wanted} by hand into the folder "
+        f"{place} of $OBSERVER_MODELS, and run `observer models check --record` "
+        f"(licence: {weights.licence}).",
+        f"请在模型库中找到 {weights.repo}，{terms_zh}手工取得 {wanted}，"
+        f"放进 $OBSERVER_MODELS 下的 {place}，再运行 `observer models check --record`"
+        f"（许可：{weights.licence}）。",
+    )
 
 
 class State(StrEnum):

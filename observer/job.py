@@ -8,7 +8,7 @@ from pathlib import Path
 from observer.engines import Diarizer, Labeller, OnProgress, RoleAssigner, Transcriber, Vad
 from observer.errors import Language, UsageError
 from observer.files import sha256_of
-from observer.timeline import Seconds
+from observer.timeline import Seconds, Span
 
 STAGES: dict[str, float] = {
     "decode": 6,
@@ -44,6 +44,8 @@ class Source:
     transcript: Path | None = None
     teacher_voice: Path | None = None
     """A clip in which only the teacher speaks."""
+    teacher_at: tuple[Span, ...] = ()
+    """Stretches of this recording in which only the teacher speaks, instead of a clip."""
 
     def __post_init__(self) -> None:
         if self.recording is None and self.transcript is None:
@@ -51,10 +53,16 @@ class Source:
                 en="Nothing to observe: give a recording, a transcript, or both.",
                 zh="没有可观察的内容：请提供录音（录像）、转写文本，或两者。",
             )
-        if self.recording is None and self.teacher_voice is not None:
+        if self.recording is None and (self.teacher_voice is not None or self.teacher_at):
             raise UsageError(
-                en="--teacher-voice needs a recording to find the teacher in.",
-                zh="--teacher-voice 需要同时提供课堂录音。",
+                en="--teacher-voice and --teacher-at need a recording to find the teacher in.",
+                zh="--teacher-voice 和 --teacher-at 需要同时提供课堂录音。",
+            )
+        if self.teacher_voice is not None and self.teacher_at:
+            raise UsageError(
+                en="Give either --teacher-voice (a clip) or --teacher-at (stretches of the "
+                "recording), not both.",
+                zh="--teacher-voice（片段）与 --teacher-at（录音中的时段）只能给出一个。",
             )
 
 

@@ -45,7 +45,7 @@ def observe(
     plan = Plan.of(source, engines, on_step)
     if source.recording is None:
         return _Job(source, engines, settings, kept, plan, None).run()
-    hearing = Hearing(source.recording, source.teacher_voice, engines, settings, kept, plan)
+    hearing = Hearing(source.recording, source, engines, settings, kept, plan)
     try:
         observation = _Job(source, engines, settings, kept, plan, hearing).run()
         if sound is not None:
@@ -200,11 +200,17 @@ class _Job:
                 "track": self.settings.track,
                 "st_interval_seconds": self.settings.interval,
                 "taxonomies": taxonomies.VERSION,
+                **self._teacher_at(),
             },
             inputs=self._inputs(heard),
             seed=self.settings.seed,
             notes=tuple(n.zh if chinese else n.en for n in self.notes),
         )
+
+    def _teacher_at(self) -> dict[str, object]:
+        """The stretches that were marked as the teacher's, where there are any."""
+        marked = [[s.start, s.end] for s in self.source.teacher_at]
+        return {"teacher_at": marked} if marked else {}
 
     def _engines_used(self) -> tuple[EngineUsed, ...]:
         engines = self.engines
