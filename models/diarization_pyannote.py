@@ -25,7 +25,7 @@ from models.whisper_torch import torch_threads
 from observer.engines import OnProgress, SpeakerSpan
 from observer.errors import EngineError
 from observer.media import Audio
-from observer.timeline import Seconds, Span
+from observer.timeline import Span
 
 NEEDED: Final = ("config.yaml",)
 PIPELINES: Final = frozenset(
@@ -50,17 +50,14 @@ class PyannoteDiarizer(ClusterDiarizer):
         folder: Path | None = None,
         device: str = "auto",
         threads: int = 1,
-        hop: Seconds = 0.25,
-        bridge: Seconds = 0.3,
     ) -> None:
         """`model`: a folder, a name in ``folder/pyannote``, or "auto". `device`: auto, cpu, cuda
-        or cuda:n. `hop` and `bridge` are those of `Ge2eDiarizer`.
+        or cuda:n.
         """
-        super().__init__(hop=hop, bridge=bridge, threads=threads)
+        super().__init__(threads=threads)
         self.model = model
         self.folder = folder
         self.device = device
-        self.threads = threads
 
     @cached_property
     def weights(self) -> Path:
@@ -74,7 +71,7 @@ class PyannoteDiarizer(ClusterDiarizer):
         if find_spec("pyannote.audio") is None:
             raise _no_library("pyannote.audio is not installed")
         library = f"pyannote.audio {version_of('pyannote.audio')}"
-        return ", ".join([library, weights.name, digest(weights), super().version])
+        return ", ".join([library, weights.name, digest(weights), self._witness.version])
 
     @cached_property
     def _pipeline(self) -> Callable[..., Any]:

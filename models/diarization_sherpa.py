@@ -58,20 +58,16 @@ class SherpaDiarizer(ClusterDiarizer):
         threshold: float = 0.5,
         device: str = "auto",
         threads: int = 1,
-        hop: Seconds = 0.25,
-        bridge: Seconds = 0.3,
     ) -> None:
         """`segmentation`, `embedding`: .onnx files; None: those in ``folder/sherpa-onnx``.
         `threshold`: cosine distance up to which two embeddings are one voice's. `device`: the
-        wheel computes on a CPU; "cuda" needs a build of sherpa-onnx for it. `hop` and `bridge`
-        are those of `Ge2eDiarizer`.
+        wheel computes on a CPU; "cuda" needs a build of sherpa-onnx for it.
         """
-        super().__init__(hop=hop, bridge=bridge, threads=threads)
+        super().__init__(threads=threads)
         self.folder = folder
         self.given = {SEGMENTATION: segmentation, EMBEDDING: embedding}
         self.threshold = threshold
         self.device = device
-        self.threads = threads
 
     @property
     def version(self) -> str:
@@ -82,7 +78,7 @@ class SherpaDiarizer(ClusterDiarizer):
             for path in self._files.values()
         ]
         library = f"sherpa-onnx {version_of('sherpa-onnx')}"
-        return ", ".join([library, *parts, f"threshold {self.threshold}", super().version])
+        return ", ".join([library, *parts, f"threshold {self.threshold}", self._witness.version])
 
     @cached_property
     def _files(self) -> dict[str, Path]:

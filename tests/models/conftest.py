@@ -1,5 +1,6 @@
 """Sound for the tests of the speech engines."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,93 @@ class OnnxScript:
         (folder / "tokens.txt").write_text("".join(lines), "utf-8")
 
 
+SEGMENTATION = {
+    "model_type": "pyannote-segmentation-3.0", "sample_rate": 16000, "num_speakers": 3,
+    "powerset_max_classes": 2, "num_classes": 7, "window_size": 160000, "window_shift": 16000,
+    "receptive_field_size": 991, "receptive_field_shift": 270,
+}  # fmt: skip
+"""What sherpa-onnx's conversion of pyannote's segmentation-3.0 says of itself."""
+EMBEDDING = {
+    "framework": "3d-speaker", "language": "Chinese", "sample_rate": 16000, "output_dim": 2,
+    "normalize_samples": 1, "feature_normalize_type": "",
+}  # fmt: skip
+
+
+def voice_models(folder: Path, **told: object) -> Path:
+    """Two made-up models of sherpa-onnx's diarization below `folder`, as `pull` would lay them.
+
+    Segmentation (10-s windows, 589 frames, seven sets of speakers): where it is loud, local
+    speaker 1 speaks. Embedding: (bright or dark, .3): whether the upper half of the 80 mel bands
+    holds more than usual of the log energy. `told` replaces what the models say of themselves
+    (None takes it away).
+    """
+    import onnx
+    import onnx.helper as h
+    from onnx import numpy_helper
+
+    def save(
+        name: str, nodes: list[Any], io: tuple[Any, Any], values: dict[str, Any], meta: Any
+    ) -> None:
+        given = [numpy_helper.from_array(np.float32(v), k) for k, v in values.items()]
+        graph = h.make_graph(nodes, "made up", [io[0]], [io[1]], given)
+        model = h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8)
+        said = {k: str(told.get(k, v)) for k, v in meta.items() if told.get(k, v) is not None}
+        h.set_model_props(model, said)
+        (folder / "sherpa-onnx" / name).mkdir(parents=True, exist_ok=True)
+        onnx.save(model, str(folder / "sherpa-onnx" / name / "model.onnx"))
+
+    save(
+        "pyannote-segmentation",
+        [
+            h.make_node("Abs", ["x"], ["rectified"]),
+            h.make_node("AveragePool", ["rectified"], ["level"], kernel_shape=[991], strides=[270]),
+            h.make_node("Transpose", ["level"], ["frames"], perm=[0, 2, 1]),
+            h.make_node("MatMul", ["frames", "weight"], ["scaled"]),
+            h.make_node("Add", ["scaled", "bias"], ["y"]),
+        ],
+        (
+            h.make_tensor_value_info("x", 1, ["N", 1, "T"]),
+            h.make_tensor_value_info("y", 1, ["N", "F", 7]),
+        ),
+        {"weight": [[0, 1000, 0, 0, 0, 0, 0]], "bias": [0, -5, -99, -99, -99, -99, -99]},
+        SEGMENTATION,
+    )
+    save(
+        "campplus-zh",
+        [
+            h.make_node("ReduceMean", ["x"], ["mean"], axes=[1], keepdims=0),
+            h.make_node("MatMul", ["mean", "weight"], ["tilt"]),
+            h.make_node("Add", ["tilt", "bias"], ["sides"]),
+            h.make_node("Tanh", ["sides"], ["embedding"]),
+        ],
+        (
+            h.make_tensor_value_info("x", 1, ["N", "T", 80]),
+            h.make_tensor_value_info("embedding", 1, ["N", 2]),
+        ),
+        {"weight": [[-5 / 40, 0]] * 40 + [[5 / 40, 0]] * 40, "bias": [-5 * USUAL_TILT, 0.3]},
+        EMBEDDING,
+    )
+    return folder
+
+
+USUAL_TILT = 1.0
+"""Log energy by which the upper half of the bands exceeds the lower: the teacher of the Mandarin
+fixture has more, her students less."""
+
+
 @pytest.fixture(scope="session")
 def onnx_script() -> OnnxScript:
     """Scripted models for sherpa-onnx."""
     return OnnxScript()
+
+
+@pytest.fixture(scope="session")
+def voices_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of weights with made-up models for --diarizer sherpa-onnx."""
+    return voice_models(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def make_voice_models() -> Callable[..., Path]:
+    """`voice_models`, for tests that need other ones."""
+    return voice_models

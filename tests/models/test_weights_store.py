@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import models
 from api.cli import app
+from models.weights_pull import pull
 from models.weights_store import (
     State,
     catalogue,
@@ -20,7 +21,7 @@ from models.weights_store import (
     read_sums,
 )
 from models.whisper_weights import GIGABYTES, find
-from observer.errors import MissingWeights, UsageError
+from observer.errors import EngineError, MissingWeights, UsageError
 
 
 def test_whispers_checksums_are_those_its_own_library_verifies() -> None:
@@ -41,7 +42,7 @@ def test_faster_whispers_repos_are_those_its_own_library_names() -> None:
 def test_every_entry_belongs_to_an_engine_and_has_a_source_and_a_licence() -> None:
     assert len({(w.engine, w.name) for w in catalogue()}) == len(catalogue())
     for weights in catalogue():
-        assert weights.engine in models.TRANSCRIBERS
+        assert weights.engine in {*models.TRANSCRIBERS, *models.DIARIZERS}
         assert weights.licence
         assert weights.megabytes > 0
         assert weights.en
@@ -56,6 +57,16 @@ def test_names_short_and_long_and_unknown() -> None:
     assert named("paraformer-zh").pull_name == "paraformer-zh"
     with pytest.raises(UsageError, match="sherpa-onnx/sense-voice-small"):
         named("whisper-9000")
+
+
+def test_gated_weights_are_not_pulled_but_told_how_to_get(tmp_path: Path) -> None:
+    gated = [w for w in catalogue() if w.gated]
+    assert [w.pull_name for w in gated] == ["speaker-diarization-community-1"]
+    assert pull_command(gated[0].name, gated[0].engine) is None
+    with pytest.raises(EngineError, match="accept its terms") as error:
+        pull(gated[0], tmp_path)
+    assert "pyannote/speaker-diarization-community-1" in error.value.en
+    assert "手工取得" in error.value.zh
 
 
 def put(folder: Path, path: str, content: bytes) -> str:
