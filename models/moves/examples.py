@@ -178,7 +178,7 @@ def batches(
     if start < len(order):
         cut.append(order[start:])
     if rng is not None:
-        rng.shuffle(cut)  # type: ignore[arg-type]
+        rng.shuffle(cut)
     yield from cut
 
 

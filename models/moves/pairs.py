@@ -70,8 +70,9 @@ class PieceTable:
         table = Tokenizer.from_file(str(tokenizer))
         table.no_truncation()
         table.no_padding()
-        numbers = [table.token_to_id(t) for t in ("[CLS]", "[SEP]", "[MASK]")]
-        if None in numbers:
+        found = (table.token_to_id(t) for t in ("[CLS]", "[SEP]", "[MASK]"))
+        numbers = [number for number in found if number is not None]
+        if len(numbers) < 3:
             raise ValueError(f"{tokenizer} has no [CLS], [SEP] and [MASK]")
         self.cls, self.sep, self.unknown = numbers
         self._of: Callable[[str], Pieces] = lru_cache(1 << 16)(

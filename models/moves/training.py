@@ -146,7 +146,7 @@ def _step(run: Run, shown: Examples, rows: Any, recipe: Recipe, scale: float) ->
     with torch.autocast(device.type, dtype=torch.bfloat16):
         loss = loss_of(run.network, shown, rows, device)
     run.optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(
         [p for p in run.network.parameters() if p.grad is not None], recipe.clip
     )
