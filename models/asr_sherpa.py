@@ -15,17 +15,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.asr_windows import Window, windows
-from models.cleaning import Dropped
-from models.engine_folders import digest, find_folder, folders, require
-from models.languages import primary_language
+from models.asr_engine import WindowTranscriber
+from models.asr_windows import Window
+from models.engine_folders import digest, folders, require
 from models.whisper_decoding import HEARD
 from models.whisper_words import TimedWord
 from models.window_text import WindowText, transcript_of
-from observer.engines import Note, OnProgress, ignore_progress
+from observer.engines import Note, OnProgress
 from observer.errors import EngineError
 from observer.media import Audio
-from observer.timeline import Seconds, Span
+from observer.timeline import Seconds
 from observer.transcript import Transcript
 
 NEEDED: Final = ("tokens.txt",)
@@ -37,46 +36,23 @@ VOTERS: Final = 6
 """Windows, the fullest of the lesson, that vote for its language (SenseVoice)."""
 
 
-class SherpaTranscriber:
+class SherpaTranscriber(WindowTranscriber):
     """SenseVoice or Paraformer from a folder with ``model.onnx`` and ``tokens.txt``.
 
     SenseVoice sets marks itself; Paraformer's text gets them from pauses and particles. It has
-    no prompt, so hot words cannot be given. After a run `notes` and `dropped` are as for
-    `WhisperTranscriber`.
+    no prompt, so hot words cannot be given. The wheel computes on a CPU; "cuda" needs a build of
+    sherpa-onnx for it. With no language asked for, SenseVoice's fullest windows vote; Paraformer
+    is Mandarin.
     """
 
     name = "sherpa-onnx"
-    low_accuracy = False
+    needed = NEEDED
+    best_first = BEST_FIRST
 
-    def __init__(
-        self,
-        *,
-        model: str | Path = "auto",
-        folder: Path | None = None,
-        device: str = "auto",
-        threads: int = 1,
-    ) -> None:
-        """`model`: a folder, a name in ``folder/sherpa-onnx``, or "auto" (the best there).
-        `device`: the wheel computes on a CPU; "cuda" needs a build of sherpa-onnx for it.
-        """
-        self.model = model
-        self.folder = folder
-        self.device = device
-        self.threads = threads
-        self.notes: tuple[Note, ...] = ()
-        self.dropped: tuple[Dropped, ...] = ()
-
-    @cached_property
-    def weights(self) -> Path:
-        """The folder in use. Raises MissingWeights."""
-        return find_folder(self.name, self.model, self.folder, NEEDED, BEST_FIRST)
-
-    @cached_property
-    def version(self) -> str:
-        """Library and weights. Raises MissingWeights."""
+    def _version(self) -> list[str]:
         require("sherpa_onnx", self.name, "sherpa")
         library = f"sherpa-onnx {version_of('sherpa-onnx')}"
-        return ", ".join([library, self.weights.name, digest(self.weights), "rules 1"])
+        return [library, self.weights.name, digest(self.weights)]
 
     @cached_property
     def kind(self) -> str:
@@ -84,26 +60,11 @@ class SherpaTranscriber:
         tokens = (self.weights / "tokens.txt").read_text("utf-8", errors="replace")
         return "sense_voice" if "<|zh|>" in tokens else "paraformer"
 
-    def transcribe(
-        self,
-        audio: Audio,
-        speech: Sequence[Span],
-        language: str | None = None,
-        on_progress: OnProgress = ignore_progress,
+    def _recognised(
+        self, audio: Audio, parts: Sequence[Window], language: str | None, on_progress: OnProgress
     ) -> Transcript:
-        """Sentences with words and times inside `speech`, without roles.
-
-        `language` None: SenseVoice's fullest windows vote; Paraformer is Mandarin. Raises
-        MissingWeights, EngineError.
-        """
-        self.notes = self.dropped = ()
-        asked = primary_language(language)
-        parts = windows(audio, speech)
-        if not parts:
-            on_progress(1.0)
-            return Transcript(asked or "und", (), self.name)
-        self._check(asked)
-        spoken = asked or self._voted(audio, parts)
+        self._check(language)
+        spoken = language or self._voted(audio, parts)
         text = WindowText(spoken)
         recognizer = self._recognizer(spoken)
 

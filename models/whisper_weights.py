@@ -66,11 +66,6 @@ class Checkpoint:
     """File name without .pt."""
     path: Path
 
-    @property
-    def english_only(self) -> bool:
-        """Whether the name says so, as OpenAI's names do."""
-        return self.name.endswith(".en")
-
 
 def weights_folder(env: Mapping[str, str]) -> Path | None:
     """The folder that ``OBSERVER_MODELS`` names in `env`; None when it is not set."""

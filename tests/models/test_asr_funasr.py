@@ -1,6 +1,6 @@
 """What funasr's documented answers become; the library itself is not installed here.
 
-Exercised: reading of its answers, batches, memory, missing library and weights. Not exercised:
+Exercised: reading of its answers, batches, memory, marks, missing library, weights. Not exercised:
 funasr's own loading and arithmetic (it needs torchaudio; see the module's docstring). The stand-in
 below is the documented form of `AutoModel.generate` of funasr 1.4, nothing more.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.asr_funasr import FunasrTranscriber, timed
+from models.asr_funasr import FunasrTranscriber, marked, timed
 from observer.errors import EngineError, MissingWeights
 from observer.media import Audio
 from observer.timeline import Span
@@ -28,18 +28,23 @@ ANSWER = {
 class Documented:
     """Answers like funasr, for batches that fit into its memory."""
 
-    def __init__(self, fits: int) -> None:
+    def __init__(self, fits: int, text: str | None = None) -> None:
         self.fits = fits
+        self.text = text
+        """What ct-punc makes of it, if there is one."""
         self.asked: list[int] = []
 
     def generate(self, *, batch_size: int, **given: Any) -> list[dict[str, Any]]:
+        assert given.get("return_raw_text", False) == (self.text is not None)
         waves = given["input"]
         self.asked.append(len(waves))
         assert batch_size == len(waves)
         assert all(wave.dtype == np.float32 for wave in waves)
         if len(waves) > self.fits:
             raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return [ANSWER for _ in waves]
+        if self.text is None:
+            return [ANSWER for _ in waves]
+        return [{**ANSWER, "text": self.text, "raw_text": ANSWER["text"]} for _ in waves]
 
 
 def test_words_times_and_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,6 +56,34 @@ def test_words_times_and_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [(w.start, w.end) for w in words[:2]] == [(1.1, 1.34), (1.34, 1.58)]
     assert words[0].confidence is None
     assert engine._model.asked == [3, 1, 1, 1]  # three did not fit: halved, for good
+
+
+def put_weights(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / "funasr" / name).mkdir(parents=True)
+        for file in ("model.pt", "config.yaml"):
+            (folder / "funasr" / name / file).write_bytes(name.encode())
+    return folder
+
+
+def test_ct_punc_sets_the_marks_where_its_folder_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FunasrTranscriber(folder=put_weights(tmp_path, "ct-punc", "paraformer-large"))
+    assert engine.weights.name == "paraformer-large"  # ct-punc has the same files
+    monkeypatch.setattr(FunasrTranscriber, "_model", Documented(16, "谁来，说 Numerator, 呢？"))
+    found = engine.transcribe(NOISE, SPEECH[:1], "zh")
+    # no pause in it is long enough for a comma of ours: these are ct-punc's
+    assert [u.text for u in found] == ["谁来，说Numerator,呢？"]
+    assert len(found.utterances[0].words) == 5
+
+
+def test_marks_are_laid_on_the_words_they_follow() -> None:
+    assert marked(["好", "的"], "好，的。") == ["好，", "的。"]
+    assert marked(["so", "what", "呢"], "So what? 呢") == ["So", "what?", "呢"]
+    # another text, or more of it: no marks rather than wrong ones
+    assert marked(["好", "的"], "好，得。") == ["好", "的"]
+    assert marked(["好", "的"], "好的。啊") == ["好", "的"]
 
 
 def test_text_and_times_that_do_not_fit_are_refused() -> None:
