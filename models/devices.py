@@ -53,7 +53,7 @@ MOST_WINDOWS: Final = 32
 """Larger batches wait for their longest window; faster-whisper's own table ends at 16."""
 ALIGNMENT: Final = 768 * 2**20
 """Bytes that the alignment of word times takes, whatever the batch: a pass is bounded
-(`whisper_words`) to 8 MB of attention a head, of which some twenty follow the sound, with copies."""
+(`whisper_words`) to 8 MB of attention a head; some twenty heads follow the sound, with copies."""
 
 
 def batch_for(free: int, window: int) -> int:
