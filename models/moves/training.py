@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from models.datasets.talkmoves import MovesLesson, read_talkmoves
 from models.moves.examples import NO_LABEL, Examples, Guise, Vocabulary, batches, draw, padded
 from models.moves.network import MovesNetwork, build, groups
 from models.moves.pairs import PieceTable
+from observer.engines import OnProgress, ignore_progress
 from observer.errors import MissingWeights
 
 log = logging.getLogger(__name__)
@@ -175,11 +176,13 @@ def train(
     encoder: Path | None = None,
     lessons: Sequence[MovesLesson] | None = None,
     save_every: float = 600.0,
+    on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Train on TalkMoves below `data`; returns the file of the averaged weights in `out`.
 
     Goes on from `out`/checkpoint.pt when there is one. `lessons` replaces the corpus (tests);
-    `save_every` in seconds. Raises DatasetError, MissingWeights.
+    `save_every` in seconds; `on_progress` may raise to stop. The shipped weights took 100 minutes
+    on one core. Raises DatasetError, MissingWeights.
     """
     recipe, encoder = recipe or Recipe(), encoder_folder(encoder)
     if lessons is None:
@@ -189,50 +192,53 @@ def train(
     if checkpoint.is_file():
         run.load(checkpoint)
         log.info("going on from step %d", run.step)
-    _loop(run, lessons, PieceTable(encoder / "tokenizer.json"), recipe, checkpoint, save_every)
+    saved = time.monotonic()
+    table = PieceTable(encoder / "tokenizer.json")
+    for done in _steps(run, lessons, table, recipe):
+        if time.monotonic() - saved > save_every:
+            run.save(checkpoint)
+            saved = time.monotonic()
+        on_progress(done)
+    run.save(checkpoint)
     weights = out / "weights.pt"
     torch.save(run.averaged.mean or run.network.state_dict(), weights)
     (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
     return weights
 
 
-def _loop(
-    run: Run,
-    lessons: Sequence[MovesLesson],
-    table: PieceTable,
-    recipe: Recipe,
-    checkpoint: Path,
-    save_every: float,
-) -> None:
-    vocabulary, total, seen = Vocabulary(lessons), 0, 0
-    saved = logged = time.monotonic()
+def _steps(
+    run: Run, lessons: Sequence[MovesLesson], table: PieceTable, recipe: Recipe
+) -> Iterator[float]:
+    """Train step by step; yields the finished share after each."""
+    vocabulary, pace, total, before = Vocabulary(lessons), _Pace(), 0, 0
     for epoch in range(int(np.ceil(recipe.epochs))):
         shown = draw(lessons, table, vocabulary, recipe.guise, (recipe.seed, epoch))
         order = np.random.default_rng((recipe.seed, epoch, 1))
         cut = list(batches(shown.pairs, recipe.room, order))
         total = total or max(1, round(recipe.epochs * len(cut)))
-        cut = cut[: total - seen]
-        losses: list[float] = []
-        examples = 0
-        for rows in cut:
-            seen += 1
-            if seen <= run.step:
-                continue
-            scale = _rate(run.step, total, recipe.warm_up)
-            losses.append(_step(run, shown, rows, recipe, scale))
-            examples += len(rows)
+        cut = cut[: total - before]
+        gap = max(1, round(recipe.averaged * total / recipe.snapshots))
+        for rows in cut[max(0, run.step - before) :]:
+            loss = _step(run, shown, rows, recipe, _rate(run.step, total, recipe.warm_up))
             left = total - run.step
-            gap = max(1, round(recipe.averaged * total / recipe.snapshots))
             if left <= recipe.averaged * total and left % gap == 0:
                 run.averaged.add(run.network)
-            now = time.monotonic()
-            if now - logged > 30:
-                log.info(
-                    "epoch %d, step %d of %d, loss %.4f, %.0f examples/s",
-                    epoch, run.step, total, np.mean(losses), examples / (now - logged),
-                )  # fmt: skip
-                losses, examples, logged = [], 0, now
-            if now - saved > save_every:
-                run.save(checkpoint)
-                saved = now
-    run.save(checkpoint)
+            pace.tell(f"epoch {epoch}, step {run.step} of {total}", loss, len(rows))
+            yield run.step / total
+        before += len(cut)
+
+
+class _Pace:
+    """Logs the mean loss and the examples a second about twice a minute."""
+
+    def __init__(self) -> None:
+        self._since, self._losses, self._examples = time.monotonic(), [0.0][:0], 0
+
+    def tell(self, where: str, loss: float, examples: int) -> None:
+        self._losses.append(loss)
+        self._examples += examples
+        seconds = time.monotonic() - self._since
+        if seconds > 30:
+            speed = self._examples / seconds
+            log.info("%s, loss %.4f, %.0f examples/s", where, np.mean(self._losses), speed)
+            self._since, self._losses, self._examples = time.monotonic(), [], 0

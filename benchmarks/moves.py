@@ -1,0 +1,161 @@
+"""Talk moves: figures on development lessons, and speed beside row-by-row inference.
+
+    python benchmarks/moves.py figures DATA [--only bare,punctuated] [--weights FOLDER]
+    python benchmarks/moves.py speed DATA [--encoder FOLDER] [--sentences 900]
+
+DATA holds talkmoves/dev.jsonl.gz. `figures` prints the tables of models/cards/moves_en.md.
+`speed` compares, in one process and with one thread each, the shipped reader with the same
+encoder run by transformers one pair at a time, as a first script does it; needs the extra
+`train`.
+"""
+
+import argparse
+import resource
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from models.datasets.talkmoves import MovesLesson, read_talkmoves
+from models.moves.calibration import (
+    Figures,
+    Scored,
+    calibration_error,
+    confusion,
+    cross_fitted,
+    disguised,
+    figures,
+    read_lessons,
+    scored,
+    with_word_errors,
+)
+from models.moves.corruption import bare
+from models.moves.examples import STUDENT_CODES, TEACHER_CODES, Vocabulary
+from models.moves.runtime import MovesReader, lines_of, softmax
+
+Lessons = tuple[MovesLesson, ...]
+Guise = Callable[[Lessons], Lessons]
+
+
+def guises(lessons: Lessons) -> Mapping[str, tuple[Guise, bool]]:
+    """Name → (what is done to the text, whether the next sentence is known)."""
+    vocabulary = Vocabulary(lessons)
+    plain: Guise = partial(disguised, change=bare)
+    return {
+        "bare": (plain, True),
+        "punctuated": (lambda x: x, True),
+        "bare with apostrophes": (
+            partial(disguised, change=partial(bare, apostrophes=True)),
+            True,
+        ),
+        "bare, no next": (plain, False),
+        "punctuated, no next": (lambda x: x, False),
+        "10 % word errors": (
+            partial(with_word_errors, rate=0.1, vocabulary=vocabulary.running, seed=1),
+            True,
+        ),
+        "20 % word errors": (
+            partial(with_word_errors, rate=0.2, vocabulary=vocabulary.running, seed=1),
+            True,
+        ),
+        "20 % word errors, rare words": (
+            partial(with_word_errors, rate=0.2, vocabulary=vocabulary.distinct, seed=1),
+            True,
+        ),
+    }
+
+
+def row(name: str, found: Figures, n: int, errors: tuple[float, float, float]) -> str:
+    raw, shipped, fitted = errors
+    return (
+        f"| {name} | {n} | {found.micro:.3f} | {found.mean:.3f} | {found.macro:.3f} | "
+        f"{raw:.3f} / {shipped:.3f} / {fitted:.3f} |"
+    )
+
+
+def show(guise: str, heads: Mapping[str, Scored], reader: MovesReader, seconds: float) -> None:
+    print(f"\n### {guise} ({seconds:.0f} s)\n")
+    print("| head | n | micro | mean | macro | ECE raw / shipped / cross-fitted |")
+    print("|---|---|---|---|---|---|")
+    for name, part in heads.items():
+        found = figures(confusion(part))
+        given = reader.settings.temperature[name.split("_")[0]]
+        errors = tuple(
+            calibration_error(p, part.truth)
+            for p in (softmax(part.logits, 1.0), softmax(part.logits, given), cross_fitted(part))
+        )
+        print(row(name, found, len(part.truth), (errors[0], errors[1], errors[2])))
+    for name, codes in (("teacher", TEACHER_CODES), ("student", STUDENT_CODES)):
+        found = figures(confusion(heads[name]))
+        print(f"\n| {name} | P | R | F1 | counted / true |\n|---|---|---|---|---|")
+        for k, code in enumerate(codes):
+            print(
+                f"| {code} | {found.precision[k]:.2f} | {found.recall[k]:.2f} | "
+                f"{found.f1[k]:.2f} | {found.bias[k]:.2f} |"
+            )
+
+
+def measure(args: argparse.Namespace) -> None:
+    lessons, _ = read_talkmoves(args.data, "dev")
+    reader = MovesReader(args.weights, threads=args.threads)
+    known = guises(lessons)
+    for name in args.only.split(",") if args.only else known:
+        change, next_known = known[name]
+        began = time.perf_counter()
+        heads = scored(list(read_lessons(reader, change(lessons), next_known=next_known)), lessons)
+        show(name, heads, reader, time.perf_counter() - began)
+
+
+def compare(args: argparse.Namespace) -> None:
+    lessons, _ = read_talkmoves(args.data, "dev")
+    said = [s for lesson in disguised(lessons, bare) for s in lesson.sentences][: args.sentences]
+    reader = MovesReader(args.weights, threads=args.threads)
+    reader.predict(said[:64])
+    began = time.perf_counter()
+    reader.predict(said)
+    ours = len(said) / (time.perf_counter() - began)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    theirs = row_by_row(args, said)
+    print(f"shipped reader, all labels: {ours:.0f} sentences/s, {args.threads} thread(s)")
+    print(f"a lesson of {len(said)} sentences: {len(said) / ours:.1f} s, peak {memory:.0f} MB")
+    print(f"transformers, one pair at a time: {theirs:.0f} sentences/s")
+    print(f"ratio: {ours / theirs:.1f}")
+
+
+def row_by_row(args: argparse.Namespace, said: list) -> float:
+    """Sentences a second of tokenizer and encoder, float32, without heads or features."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from models.moves.training import encoder_folder
+
+    torch.set_num_threads(args.threads)
+    folder = encoder_folder(args.encoder)
+    tokenizer, encoder = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
+    lines, table = lines_of(said), MovesReader(args.weights)._ready()[1]
+    pairs = [table.pair(lines, i, True) for i in range(0, len(lines), 3)]
+    texts = [(tokenizer.decode(p.a[1:-1]), tokenizer.decode(p.b[:-1])) for p in pairs]
+    encoder.eval()
+    with torch.inference_mode():
+        encoder(**tokenizer(*texts[0], return_tensors="pt"))
+        began = time.perf_counter()
+        for one, other in texts:
+            encoder(**tokenizer(one, other, return_tensors="pt"))
+    return len(texts) / (time.perf_counter() - began)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("figures", "speed"))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--encoder", type=Path)
+    parser.add_argument("--only")
+    parser.add_argument("--sentences", type=int, default=900)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    (measure if args.what == "figures" else compare)(args)
+
+
+if __name__ == "__main__":
+    main()
