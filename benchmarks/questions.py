@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.questions import RuleLabeller, pipeline
+from models.questions import RuleLabeller
 from models.rules import TAXONOMY_OF, load_rules
 from models.rules.reading import Reading, read
 from observer.sentences import sentences
@@ -394,7 +394,6 @@ def main() -> None:
         write_measured("zh", estimate_mandarin(chosen.data))
         write_measured("en", estimate_english(chosen.data))
         return
-    pipeline("zh"), pipeline("en")
     report_mandarin(chosen.data, chosen.split)
     report_answered(chosen.data, chosen.split)
     report_asked_on(chosen.data, chosen.split)

@@ -25,7 +25,10 @@ TRANSCRIBERS: Mapping[str, str] = {
     "pocketsphinx": "models.asr_pocketsphinx:PocketsphinxTranscriber",
     "replay": "models.scripted:ReplayTranscriber",
 }
-LABELLERS: Mapping[str, str] = {"rules": "models.questions:RuleLabeller"}
+LABELLERS: Mapping[str, str] = {
+    "trained": "models.labeller:TrainedLabeller",
+    "rules": "models.questions:RuleLabeller",
+}
 
 
 def load(table: Mapping[str, str], name: str, **settings: Any) -> Any:

@@ -19,3 +19,22 @@ class Prediction:
     """Shape (n, k); a row sums to 1, or is all nan where the taxonomy does not apply."""
     source: str
     """The model's name and version, as it stands beside each label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One utterance's probabilities in one taxonomy."""
+
+    codes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    source: str
+
+    @property
+    def best(self) -> tuple[str, float]:
+        """The likeliest code and its probability; the first of equals."""
+        probability = max(self.probabilities)
+        return self.codes[self.probabilities.index(probability)], probability
+
+    def of(self, code: str) -> float:
+        """Probability of `code`; raises ValueError when the taxonomy has no such code."""
+        return self.probabilities[self.codes.index(code)]

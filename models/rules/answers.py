@@ -70,7 +70,8 @@ def _can_be_answered(asked: Sentence, rules: RuleSet) -> bool:
     form = asked.readings["question_form"]
     if form.code != "real" or form.rule.startswith("prompt."):
         return False
-    managing = asked.readings["question_demand"].code == "manage"
+    demand = asked.readings.get("question_demand")
+    managing = demand is not None and demand.code == "manage"
     return not managing and not rules.answer.views.search(asked.text)
 
 
@@ -84,7 +85,8 @@ def _left_open(asked: Sentence, after: Sequence[Line], rules: RuleSet) -> bool:
         return True
     if sentence is None or sentence.readings["question_form"].code != "real":
         return False
-    managing = sentence.readings["question_demand"].code == "manage"
+    demand = sentence.readings.get("question_demand")
+    managing = demand is not None and demand.code == "manage"
     return managing or _rephrased(sentence, asked, rules)
 
 

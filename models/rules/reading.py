@@ -4,16 +4,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from models.rules import TAXONOMY_OF, Rule, RuleSet
+from models.rules import TAXONOMY_OF, VERSION, Rule, RuleSet
 
 _SENTENCE = re.compile(r"(?<=[。？！；])")
 _CLAUSE = re.compile(r"(?<=[，。？！；])")
 _KINDS = ("demand", "sihe", "openness")
+SOURCE = f"rules-{VERSION}"
+"""Name and version of the rules, as it stands beside each of their labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one rule made of an utterance.
+    """What was made of an utterance, in one taxonomy.
 
     `start` and `end` are the characters that decided, in the text that was read: the words
     to show a teacher who asks why.
@@ -21,9 +23,12 @@ class Reading:
 
     code: str
     rule: str
+    """Name of the rule that decided; a trained model's reading keeps it only if both agree."""
     probability: float
     start: int
     end: int
+    source: str = SOURCE
+    """What stands beside the label."""
 
 
 Readings = Mapping[str, Reading]
@@ -36,8 +41,8 @@ class Sentence:
 
     language: str
     readings: Readings
-    tokens: tuple[int, ...]
-    """Content words (Mandarin: characters) as spaCy's hashes."""
+    tokens: tuple[str, ...]
+    """Content words (Mandarin: characters), folded."""
     text: str
     """Folded, as the patterns expect it."""
 
@@ -51,10 +56,17 @@ def read(text: str, rules: RuleSet) -> dict[str, Reading]:
     folded = rules.folded(text)
     form = first_reading(rules.tables["form"], folded)
     readings = {TAXONOMY_OF["form"]: form}
-    if form.code != "real":
-        return readings
+    return {**readings, **read_kinds(folded, form, rules)} if form.code == "real" else readings
+
+
+def read_kinds(folded: str, form: Reading, rules: RuleSet) -> dict[str, Reading]:
+    """Demand, 四何 and openness of a sentence taken for a real question.
+
+    They are read from shortly before the words that made `form` a question.
+    """
     start = max(0, min(form.start - rules.anchor, len(folded) - rules.floor))
     asked = folded[start:]
+    readings = {}
     for table in _KINDS:
         kind = first_reading(rules.tables[table], asked)
         readings[TAXONOMY_OF[table]] = replace(kind, start=kind.start + start, end=kind.end + start)
