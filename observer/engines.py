@@ -5,14 +5,17 @@ the provenance: library version and, where there are weights, their sha256 prefi
 built without work; weights load on first use.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from observer.discourse import Label
 from observer.media import Audio
 from observer.timeline import RoleSpan, Seconds, Span
 from observer.transcript import Transcript
+
+if TYPE_CHECKING:  # it loads numpy, which those who only observe roles do not need here
+    from observer.confusion import Confusion
 
 OnProgress = Callable[[float], None]
 """Told the finished share of the present step, 0..1; may raise to stop the work."""
@@ -144,6 +147,10 @@ class Labeller(Protocol):
 
     name: str
     version: str
+    confusions: "Mapping[str, Confusion]"
+    """What it mistakes for what: "taxonomy.language" (or "taxonomy" for every language) → how its
+    labels compared with the truth. Counts are corrected by it; a taxonomy that is missing was
+    not measured, and its counts stand as they are read."""
 
     def label(
         self, transcript: Transcript, on_progress: OnProgress = ignore_progress

@@ -165,6 +165,7 @@ class _Job:
                 widening=heard.quality.widening if heard else 1.0,
                 swap=heard.swap if heard else NO_SWAP,
                 seed=self.settings.seed,
+                confusions=self.engines.labeller.confusions,
             )
         )
         self.plan.listener("measure")(1.0)
@@ -185,7 +186,9 @@ class _Job:
         return told
 
     def _labels(self, transcript: Transcript) -> list[Label]:
-        return self.engines.labeller.label(transcript, self.plan.listener("labels"))
+        labels = self.engines.labeller.label(transcript, self.plan.listener("labels"))
+        self.notes += self.engines.labeller.notes
+        return labels
 
     # -- provenance ----------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ Z95 = 1.959963984540054
 Floats = NDArray[np.float64]
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """95 % score interval of a share ``hits / n`` (Wilson, JASA 1927, 22:209).
+def wilson(hits: float, n: float) -> tuple[float, float]:
+    """95 % score interval of a share ``hits / n`` (Wilson, JASA 1927, 22:209); weights will do.
 
     Raises ValueError when n < 1 or hits is not within 0..n.
     """

@@ -4,12 +4,17 @@ One module a family; each has `indicators(basis) -> list[Indicator]`. `measure` 
 and `CATALOGUE` names every indicator in both languages. numpy loads with the first measurement.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from observer.discourse import Discourse, Exchange, Wait
 from observer.engines import NO_SWAP, Swap
 from observer.indicators.catalogue import CATALOGUE, Entry
 from observer.timeline import RoleSpan, Seconds
+
+if TYPE_CHECKING:  # it loads numpy
+    from observer.confusion import Confusion
 
 __all__ = ["CATALOGUE", "Entry", "Indicator", "Material", "Missing", "measure"]
 
@@ -42,6 +47,9 @@ class Indicator:
     high: float | None = None
     evidence: tuple[str, ...] = ()
     missing: Missing | None = None
+    uncorrected: float | None = None
+    """What was counted before the labeller's known confusions were allowed for
+    (observer.confusion); None where `value` is what was counted."""
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.missing is None):
@@ -72,6 +80,8 @@ class Material:
     swap: Swap = NO_SWAP
     """The diarizer's doubt about who the teacher is."""
     seed: int = 0
+    confusions: "Mapping[str, Confusion]" = field(default_factory=dict)
+    """As `Labeller.confusions`."""
 
 
 def measure(material: Material) -> tuple[Indicator, ...]:
@@ -79,9 +89,20 @@ def measure(material: Material) -> tuple[Indicator, ...]:
 
     Deterministic: the same material gives the same figures.
     """
-    from observer.indicators import exchanges, questions, st, talk, turns, waits, words
+    from observer.indicators import (
+        answers,
+        exchanges,
+        fias,
+        moves,
+        questions,
+        st,
+        talk,
+        turns,
+        waits,
+        words,
+    )
     from observer.indicators.basis import Basis
 
     basis = Basis(material)
-    families = (talk, turns, words, st, waits, questions, exchanges)
+    families = (talk, turns, words, st, waits, questions, answers, exchanges, moves, fias)
     return tuple(item for family in families for item in family.indicators(basis))

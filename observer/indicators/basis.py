@@ -1,14 +1,17 @@
 """What the figures of one lesson rest on: the voices in time, and how they might be wrong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
+from observer.confusion import BLUR, MOST_BLUR, Confusion, chances
+from observer.discourse import Label
 from observer.engines import NO_SWAP
 from observer.indicators import Indicator, Material, Missing
 from observer.reliability import Floats, simulated_interval
 from observer.role_errors import LEAST_ERROR, RoleDraws, draw_roles
+from observer.taxonomies import TAXONOMIES
 from observer.timeline import Role, RoleSpan, Seconds
 from observer.transcript import Utterance
 
@@ -111,6 +114,34 @@ class Basis:
         """Utterances whose role is known."""
         return tuple(u for u in self.material.discourse.transcript if u.role is not None)
 
+    @cached_property
+    def _labels(self) -> dict[str, dict[str, Label]]:
+        found: dict[str, dict[str, Label]] = {}
+        for label in self.material.discourse.labels:
+            found.setdefault(label.taxonomy, {})[label.utterance] = label
+        return found
+
+    def labels(self, taxonomy: str) -> Mapping[str, Label]:
+        """Utterance id → its label in one taxonomy, unclear ones too."""
+        return self._labels.get(taxonomy, {})
+
+    def confusion(self, taxonomy: str) -> Confusion | None:
+        """What the labeller mistakes for what in this taxonomy and language; None: not measured."""
+        known, language = self.material.confusions, self.material.discourse.transcript.language
+        return known.get(f"{taxonomy}.{language}", known.get(taxonomy))
+
+    def chances(self, label: Label) -> Floats:
+        """(k,) probability of each code of the label's taxonomy."""
+        names = TAXONOMIES[label.taxonomy].names
+        return chances(label, names, self.confusion(label.taxonomy))
+
+    @cached_property
+    def blur(self) -> float:
+        """Share of the readings that recognition errors have made worthless (observer.confusion);
+        0 where the words are a person's or carry no confidence."""
+        sure = [w.confidence for u in self.spoken for w in u.words if w.confidence is not None]
+        return min(MOST_BLUR, BLUR * (1 - sum(sure) / len(sure))) if sure else 0.0
+
     def no_talk(self) -> Missing | None:
         """Why nothing can be said of who said what, or None when it can."""
         if not len(self.material.discourse.transcript):
@@ -127,10 +158,13 @@ def figure(
     *,
     interval: tuple[float, float] | None = None,
     evidence: Iterable[str] = (),
+    uncorrected: float | None = None,
 ) -> Indicator:
     """An indicator with a value, rounded to six decimals so that equal inputs give equal bytes."""
     low, high = (None, None) if interval is None else (round(float(x), 6) for x in interval)
-    return Indicator(name, unit, round(float(value), 6), n, method, low, high, tuple(evidence))
+    counted = None if uncorrected is None else round(float(uncorrected), 6)
+    found = round(float(value), 6)
+    return Indicator(name, unit, found, n, method, low, high, tuple(evidence), uncorrected=counted)
 
 
 def absent(name: str, unit: str, method: str, why: Missing, n: int = 0) -> Indicator:

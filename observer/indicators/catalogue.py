@@ -50,6 +50,13 @@ _SOURCES: Final[dict[str, str]] = {
     "wait": "Rowe 1974, Journal of Research in Science Teaching 11:81",
     "question": "question codebook v1 after Wang Lu's observation set and 四何",
     "exchange": "Sinclair and Coulthard 1975, with the variants IRIRE and IDRE",
+    "wanglu": "Wang Lu's evidence-based observation set: who answers, dialogue depth",
+    "moves": "Accountable Talk moves as coded in TalkMoves, Suresh et al., LREC 2022",
+    "uptake": "Demszky et al., ACL 2021",
+    "focusing": "Wood 1998; Alic et al., BEA 2022",
+    "dialogid": "DialogID, TAL Education: instructional acts of K-12 online lessons",
+    "feedback": "Sinclair and Coulthard's third move (evaluation / follow-up)",
+    "fias": "Flanders, Analyzing Teaching Behavior, 1970",
 }
 
 

@@ -8,6 +8,8 @@ from observer.reliability import median_interval, wilson
 
 RULES = "exchanges/1"
 KINDS = ("IRE", "IR", "IRIRE", "IDRE")
+DEEPEST = 5
+"""Exchanges of this many rounds and more are counted together (对话深度)."""
 _NO_EXCHANGES = Missing("No question was answered aloud.", "没有听到对提问的口头应答。")
 
 
@@ -18,7 +20,8 @@ def indicators(basis: Basis) -> list[Indicator]:
         why = NO_LABELS
     found = [_count(basis, "exchanges_total", KINDS, why)]
     found += [_count(basis, f"exchanges_{kind.lower()}", (kind,), why) for kind in KINDS]
-    return [*found, _rounds(basis, why), _follow_up(basis, why)]
+    found += [_rounds(basis, why), _follow_up(basis, why)]
+    return found + [_depth(basis, rounds, why) for rounds in range(1, DEEPEST + 1)]
 
 
 def _count(basis: Basis, name: str, kinds: tuple[str, ...], why: Missing | None) -> Indicator:
@@ -53,3 +56,14 @@ def _follow_up(basis: Basis, why: Missing | None) -> Indicator:
     return figure(
         name, "share", len(ids) / n, n, method, interval=wilson(len(ids), n), evidence=ids
     )
+
+
+def _depth(basis: Basis, rounds: int, why: Missing | None) -> Indicator:
+    last = rounds == DEEPEST
+    name = f"dialogue_depth_{rounds}" + ("_plus" if last else "")
+    method = f"#{{rounds {'≥' if last else '='} {rounds}}}; {RULES}"
+    if why is not None:
+        return absent(name, "count", method, why)
+    found = basis.material.exchanges
+    ids = [x.id for x in found if x.rounds == rounds or (last and x.rounds > rounds)]
+    return figure(name, "count", len(ids), len(found), method, evidence=ids)

@@ -333,6 +333,9 @@ def test_what_was_heard_has_no_interval_of_zero_width() -> None:
 def test_every_method_names_its_rule_version() -> None:
     for item in measure(school_lesson(2)):
         assert any(
-            f"{rule}/1" in item.method
-            for rule in ("talk", "turns", "words", "st", "waits", "questions", "exchanges")
+            f"{rule}/" in item.method
+            for rule in (
+                *("talk", "turns", "words", "st", "waits", "questions", "exchanges"),
+                *("answers", "moves", "fias"),
+            )
         ), item.name
