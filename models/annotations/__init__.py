@@ -1,0 +1,1 @@
+"""Labels of our own, as data; see README.md beside this file."""
