@@ -38,7 +38,7 @@ def indicators(basis: Basis) -> list[Indicator]:
     """Moves as counts and rates, uptake and focusing shares, instruction, feedback."""
     why = basis.no_talk() or (None if basis.material.discourse.labels else NO_LABELS)
     teacher = Reading(basis, TEACHER_MOVE.name, (Role.TEACHER,))
-    students = Reading(basis, STUDENT_MOVE.name, (Role.STUDENT,))
+    students = Reading(basis, STUDENT_MOVE.name, (Role.STUDENT, Role.CHORAL))
     found = [*_moves(teacher, why), *_moves(students, why)]
     found.append(_unclear("moves_unclear", (teacher, students), why))
     for taxonomy in (UPTAKE, FOCUSING):
@@ -56,8 +56,7 @@ def _unread(reading: Reading, code: str | None = None) -> Missing | None:
     if not reading.labelled:
         return UNREAD
     carried = {x.code for _, x in reading.labelled}
-    transferred = "transferred" in reading.how
-    return UNREAD if transferred and code is not None and code not in carried else None
+    return UNREAD if reading.transferred and code is not None and code not in carried else None
 
 
 def _moves(reading: Reading, why: Missing | None) -> list[Indicator]:

@@ -23,7 +23,7 @@ from observer.transcript import Utterance
 
 TEACHER_SOURCE = "teacher"
 """Source of a label that a person has set."""
-TRANSFERRED = "-transferred"
+TRANSFERRED = "transferred"
 """End of the source of labels whose model was not validated in the lesson's language."""
 NO_LENGTH = Missing("The length of the lesson is not known.", "不知道这节课的长度。")
 UNREAD = Missing(
@@ -77,21 +77,24 @@ class Reading:
         """The utterances on which the labeller abstains."""
         return [(u, x) for u, x in self.labelled if x.unclear]
 
-    @property
-    def how(self) -> str:
-        """What stands in a method beside the formula."""
-        parts = [self._interval]
+    def how(self, *codes: str) -> str:
+        """What stands in a method beside the formula, for counts of these codes."""
+        corrected = self._corrects(codes)
+        parts = ["corrected; ci95=hierarchical" if corrected else "ci95=Poisson-binomial"]
         if self.unclear:
             parts.append(f"unclear = {len(self.unclear)}")
-        if any(x.source.endswith(TRANSFERRED) for _, x in self.labelled):
+        if self.transferred:
             parts.append("transferred, unvalidated")
         return "; ".join([*parts, f"taxonomies/{VERSION}"])
 
+    def _corrects(self, codes: Collection[str]) -> bool:
+        """Whether counts of all these codes are corrected."""
+        return self.confusion is not None and all(self.confusion.sure_of(c) for c in codes)
+
     @property
-    def _interval(self) -> str:
-        if self.confusion is None:
-            return "ci95=Poisson-binomial"
-        return "corrected for confusions; ci95=hierarchical"
+    def transferred(self) -> bool:
+        """Whether any of it comes from a model that was not validated in this language."""
+        return any(x.source.endswith(TRANSFERRED) for _, x in self.labelled)
 
     def chance(self, utterance: Utterance, label: Label, code: str) -> float:
         """Probability that it is said by this side, is within, and has the code."""
@@ -139,7 +142,7 @@ class Reading:
     def number(self, *codes: str) -> tuple[float, float, float, float | None]:
         """(value, low, high, uncorrected): how many utterances have one of the codes."""
         found = len(self.clear(*codes))
-        if self.draws is None:
+        if self.draws is None or not self._corrects(codes):
             sure = [sum(self.chance(u, x, c) for c in codes) for u, x in self.labelled]
             low, high = poisson_binomial_interval([min(1.0, p) for p in sure])
             return float(found), float(min(low, found)), float(max(high, found)), None
@@ -157,7 +160,7 @@ class Reading:
             "count",
             value,
             n,
-            f"{formula}; {self.how}; {rules}",
+            f"{formula}; {self.how(code)}; {rules}",
             interval=(low, high),
             evidence=[u.id for u, _ in self.clear(code)],
             uncorrected=raw,
@@ -167,7 +170,7 @@ class Reading:
         self, name: str, code: str, formula: str, rules: str, per: float, unit: str
     ) -> Indicator:
         """How often one code comes in so many minutes of lesson."""
-        how = f"{formula}; {self.basis.by}; {self.how}; {rules}"
+        how = f"{formula}; {self.basis.by}; {self.how(code)}; {rules}"
         if self.basis.minutes is None:
             return absent(name, unit, how, NO_LENGTH)
         scale = per / self.basis.minutes
@@ -185,13 +188,13 @@ class Reading:
 
     def share(self, name: str, code: str, formula: str, rules: str, empty: Missing) -> Indicator:
         """One code among all that were read and are clear."""
-        how = f"{formula}; {self.how}; {rules}"
+        how = f"{formula}; {self.how(code)}; {rules}"
         read = self.clear(*self.taxonomy.names)
         if not read:
             return absent(name, "share", how, empty)
         ids = [u.id for u, _ in self.clear(code)]
         raw = len(ids) / len(read)
-        if self.draws is None:
+        if self.draws is None or not self._corrects((code,)):
             place = self.taxonomy.names.index(code)
             sure = [float(self.basis.chances(x)[place]) for _, x in read]
             low, high = poisson_binomial_interval(sure)
