@@ -5,12 +5,14 @@ python benchmarks/recognition.py [--model tiny|base] [--windows 16] [--tokens 64
 Every system hears the same noise, cut into windows of 24.8 s, and must write the same number of
 tokens for each (the end of text is suppressed and the length fixed: random weights would
 otherwise loop or stop where they like). CPU seconds on one thread; the systems take turns, so
-that a busy machine is busy for all, and each has its best of `--rounds`. With a GPU, the last
-table runs large-v3-turbo in half precision, batched, and gives wall seconds.
+that a busy machine is busy for all, and each has its best of `--rounds`. With a GPU,
+benchmarks/end_to_end.py follows: large-v3-turbo from file to report. `--device cpu --size tiny
+--minutes 2` runs that alone, on a CPU.
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -163,7 +165,7 @@ def whisper_runs(
 
     def engine(words: bool) -> Run:
         def run() -> None:
-            none: Any = lambda _m, _t, texts, *_: [[] for _ in texts]  # noqa: E731
+            none: Any = lambda _t, texts, *_: [[] for _ in texts]  # noqa: E731
             whisper_torch.align_words = real if words else none
             ours.transcribe(audio, speech, "en")
 
@@ -223,32 +225,10 @@ def faster_whisper_runs(
     }
 
 
-def on_gpu(folder: Path, windows: int, tokens: int) -> None:
-    """large-v3-turbo, fp16, batched, on CUDA: real-time factors of ours and faster-whisper."""
-    import torch
-
-    if not torch.cuda.is_available():
-        print("\nNo GPU here: the large-v3-turbo table was not run.")
-        return
-    checkpoint = random_checkpoint(folder / "large-v3-turbo.pt", "large-v3-turbo")
-    audio, speech = sound(windows)
-    runs: dict[str, Run] = {}
-    for batch in (16, 32):
-        engine = WhisperTranscriber(model=checkpoint, device="cuda", batch_size=batch)
-        runs[f"ours, batches of {batch}"] = lambda e=engine: e.transcribe(audio, speech, "en")  # type: ignore[misc]
-    converted = convert(checkpoint, folder / "turbo", "float16")
-    fast = FasterWhisperTranscriber(model=converted, device="cuda", batch_size=16)
-    runs["ours through CTranslate2, 16"] = lambda: fast.transcribe(audio, speech, "en")
-
-    def wall() -> float:
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    spoken = windows * SECONDS
-    device = torch.cuda.get_device_name()
-    print(f"\nlarge-v3-turbo fp16 on {device}, {spoken:.0f} s of sound, {tokens} tokens a window")
-    for name, seconds in alternate(runs, 2, windows * tokens, wall).items():
-        print(f"{name:34s}{seconds:8.2f} s{spoken / seconds:9.0f} x real time")
+def end_to_end(*arguments: str) -> int:
+    """File to report, in a program of its own: both change libraries for their measurement."""
+    script = Path(__file__).with_name("end_to_end.py")
+    return subprocess.call([sys.executable, str(script), *arguments])
 
 
 def main() -> int:
@@ -259,7 +239,12 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=64)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=2)
-    choices = parser.parse_args()
+    parser.add_argument("--device", help="only file to report (benchmarks/end_to_end.py): there")
+    choices, rest = parser.parse_known_args()
+    if choices.device:
+        return end_to_end("--device", choices.device, "--tokens", str(choices.tokens), *rest)
+    if rest:
+        parser.error(f"unknown: {' '.join(rest)}")
     import torch
 
     torch.set_num_threads(1)
@@ -287,8 +272,8 @@ def main() -> int:
             failed |= theirs / mine < bar
             row = f"{name:36s}{theirs:8.1f}{mine:8.1f}{theirs / mine:8.2f}{bar:6.1f}"
             print(f"{row}{spoken / mine:13.1f}")
-        on_gpu(folder, 4 * choices.windows, choices.tokens)
-    return int(failed)
+    print(flush=True)
+    return int(failed) or end_to_end("--tokens", str(choices.tokens))
 
 
 if __name__ == "__main__":

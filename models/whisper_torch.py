@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from models.whisper_decoder import EncodedSound, TextDecoder
 from models.whisper_decoding import Decoded
 from models.whisper_words import TimedWord, align_words
 from observer.media import Samples
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
 
 
 class TorchWhisper:
-    """A model of openai-whisper, loaded; features are tensors on its device."""
+    """A model of openai-whisper, loaded; features are `EncodedSound`, on its device."""
 
     def __init__(self, model: "Whisper", *, bf16: bool) -> None:
-        """`bf16`: compute the encoder in bfloat16 on a CPU."""
+        """`bf16`: compute the encoder, and what `TextDecoder` says, in bfloat16 on a CPU."""
         from whisper.tokenizer import LANGUAGES
 
         self.model = model
         self.bf16 = bf16
+        self.decoder = TextDecoder(model, bf16=bf16)
         known = tuple(LANGUAGES)[: model.num_languages]
         self.languages = known if model.is_multilingual else ("en",)
         self.text_limit: int = model.dims.n_text_ctx // 2
@@ -32,23 +34,23 @@ class TorchWhisper:
         """The model's tokenizer for transcription in `language`."""
         return tokenizer_for(self.model, language)
 
-    def encode(self, waves: Sequence[Samples]) -> "torch.Tensor":
+    def encode(self, waves: Sequence[Samples]) -> EncodedSound:
         """See `encode`."""
-        return encode(self.model, waves, bf16=self.bf16)
+        return EncodedSound(self.decoder, encode(self.model, waves, bf16=self.bf16))
 
-    def join(self, parts: "Sequence[torch.Tensor]") -> "torch.Tensor":
-        """(n, 1500, state) of n windows."""
+    def join(self, parts: "Sequence[torch.Tensor]") -> EncodedSound:
+        """n windows of (1500, state) each."""
         import torch
 
-        return torch.stack(list(parts))
+        return EncodedSound(self.decoder, torch.stack(list(parts)))
 
-    def vote(self, features: "torch.Tensor") -> tuple[str, float]:
+    def vote(self, features: EncodedSound) -> tuple[str, float]:
         """See `vote_language`."""
-        return vote_language(self.model, features)
+        return vote_language(self.model, features.features)
 
     def decode(
         self,
-        features: "torch.Tensor",
+        features: EncodedSound,
         language: str,
         prompt: str | None,
         beam_size: int | None,
@@ -56,17 +58,17 @@ class TorchWhisper:
         seed: int,
     ) -> list[Decoded]:
         """See `decode_once`."""
-        return decode_once(self.model, features, language, prompt, beam_size, temperature, seed)
+        return decode_once(features, language, prompt, beam_size, temperature, seed)
 
     def align(
         self,
         language: str,
         texts: Sequence[Sequence[int]],
-        features: "torch.Tensor",
+        features: EncodedSound,
         seconds: Sequence[float],
     ) -> list[list[TimedWord]]:
         """See `whisper_words.align_words`."""
-        return align_words(self.model, self.tokenizer(language), texts, features, seconds)
+        return align_words(self.tokenizer(language), texts, features, seconds)
 
 
 def tokenizer_for(model: "Whisper", language: str) -> "Tokenizer":
@@ -124,18 +126,18 @@ def vote_language(model: "Whisper", features: "torch.Tensor") -> tuple[str, floa
 
 
 def decode_once(
-    model: "Whisper",
-    features: "torch.Tensor",
+    sound: EncodedSound,
     language: str,
     prompt: str | None,
     beam_size: int | None,
     temperature: float,
     seed: int,
 ) -> list[Decoded]:
-    """Decode windows through openai-whisper's own `decode`, without timestamps."""
+    """Decode windows by openai-whisper's own rules, without timestamps."""
     import torch
     import whisper
 
+    features, decoder = sound.features, sound.decoder
     options = whisper.DecodingOptions(
         language=language,
         temperature=temperature,
@@ -147,12 +149,8 @@ def decode_once(
     devices = [features.device] if features.is_cuda else []
     with torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
-        results: list[DecodingResult]
-        if options.beam_size is None:
-            results = whisper.decode(model, features, options)
-        else:  # whisper 20250625 repeats the tokens for the beams of a batch, not the features
-            results = [whisper.decode(model, one, options) for one in features]
-    end_of_text = tokenizer_for(model, language).eot
+        results = decoder.decode(sound, options)
+    end_of_text = tokenizer_for(decoder.model, language).eot
     return [_read(result, end_of_text) for result in results]
 
 

@@ -2,30 +2,31 @@
 
 The method is openai-whisper's `timing.find_alignment` (dynamic time warping over the attention
 of the alignment heads), which takes one window at a time and encodes it again. Here the encoder
-output is reused, one decoder pass serves the batch (causal: padding at the end changes nothing
-before it), and the warping runs along anti-diagonals, so that numpy does it without numba's
-compilation. The times are those of `find_alignment`; a test compares them.
+output and the decoder's projections of it are reused, one decoder pass serves the batch (causal:
+padding at the end changes nothing before it), scores are computed for the alignment heads only,
+and the warping runs along anti-diagonals, so that numpy does it without numba's compilation. The
+times are those of `find_alignment`; a test compares them.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from models.whisper_decoder import EncodedSound
 from observer.timeline import Seconds
 
 if TYPE_CHECKING:
     import torch
-    from whisper.model import Whisper
     from whisper.tokenizer import Tokenizer
 
 FRAMES_PER_SECOND: Final = 50
 """Encoder frames (20 ms each)."""
 
-_LOGITS_PER_PASS: Final = 64 * 2**20
-"""Ceiling of batch × tokens × vocabulary in one decoder pass (256 MiB of float32)."""
+_TOKENS_PER_PASS: Final = 1300
+"""Ceiling of windows × tokens in one decoder pass: its attention is 8 MB a head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +42,33 @@ class TimedWord:
 
 
 def align_words(
-    model: "Whisper",
     tokenizer: "Tokenizer",
     texts: Sequence[Sequence[int]],
-    features: "torch.Tensor",
+    sound: EncodedSound,
     seconds: Sequence[float],
 ) -> list[list[TimedWord]]:
-    """Words with times for each window.
+    """Words with times for each window of `sound`.
 
-    `texts` holds each window's text tokens (no timestamps, no end of text), `features` the
-    encoder output of shape (n_windows, 1500, state), `seconds` how much of each window is sound.
+    `texts` holds each window's text tokens (no timestamps, no end of text), `seconds` how much of
+    each window is sound.
     """
     words: list[list[TimedWord]] = [[] for _ in texts]
     filled = sorted((i for i, t in enumerate(texts) if t), key=lambda i: (len(texts[i]), i))
-    for group in _groups(filled, texts, int(model.dims.n_vocab)):
+    for group in _groups(filled, texts):
         frames = [round(seconds[i] * 100) // 2 for i in group]
         chosen = [list(texts[i]) for i in group]
-        weights, probabilities = _attend(model, tokenizer, chosen, features[group], frames)
+        weights, probabilities = _attend(tokenizer, chosen, sound[group], frames)
         paths = warp([-w for w in weights])
         for i, tokens, path, probability in zip(group, chosen, paths, probabilities, strict=True):
             words[i] = words_on(path, tokenizer, tokens, probability)
     return words
 
 
-def _groups(order: Sequence[int], texts: Sequence[Sequence[int]], vocab: int) -> list[list[int]]:
-    """Windows of similar length together, few enough that the logits fit."""
+def _groups(order: Sequence[int], texts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Windows of similar length together, few enough that their attention fits."""
     groups: list[list[int]] = []
     for i in order:
-        rows = len(texts[i]) + 5
-        if groups and (len(groups[-1]) + 1) * rows * vocab <= _LOGITS_PER_PASS:
+        if groups and (len(groups[-1]) + 1) * (len(texts[i]) + 5) <= _TOKENS_PER_PASS:
             groups[-1].append(i)
         else:
             groups.append([i])
@@ -77,51 +76,44 @@ def _groups(order: Sequence[int], texts: Sequence[Sequence[int]], vocab: int) ->
 
 
 def _attend(
-    model: "Whisper",
     tokenizer: "Tokenizer",
     texts: Sequence[Sequence[int]],
-    features: "torch.Tensor",
+    sound: EncodedSound,
     frames: Sequence[int],
 ) -> tuple[list[npt.NDArray[np.float64]], list[list[float]]]:
     """One decoder pass: (tokens, frames) attention and the token probabilities per window."""
     import torch
-    from whisper.model import disable_sdpa
 
-    first = len(tokenizer.sot_sequence)
+    decoder, first = sound.decoder, len(tokenizer.sot_sequence)
     rows = [[*tokenizer.sot_sequence, tokenizer.no_timestamps, *t, tokenizer.eot] for t in texts]
     longest = max(map(len, rows))
     padded = torch.tensor([r + [tokenizer.eot] * (longest - len(r)) for r in rows])
-    kept: dict[int, torch.Tensor] = {}
-    hooks = _watch(model, kept)
-    try:
-        with torch.no_grad(), disable_sdpa():
-            logits = model.decoder(padded.to(features.device), features)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    attention = torch.cat([kept[layer] for layer in sorted(kept)], dim=1)
+    heads: dict[int, list[int]] = {}
+    for layer, head in decoder.model.alignment_heads.indices().T.tolist():
+        heads.setdefault(layer, []).append(head)
+    kept: list[torch.Tensor] = []
+
+    def keep(layer: int, queries: "torch.Tensor", keys: "torch.Tensor") -> None:
+        if layer in heads:
+            kept.append(_scores(queries[:, heads[layer]], keys[:, heads[layer], : max(frames)]))
+
     weights, probabilities = [], []
-    for b, text in enumerate(texts):
-        weights.append(_mean_weights(attention[b, :, : len(rows[b]), : frames[b]], first))
-        sampled = logits[b, first : first + len(text), : tokenizer.eot].softmax(dim=-1)
-        probabilities.append(sampled[torch.arange(len(text)), list(text)].tolist())
+    with torch.no_grad():
+        states = decoder.states(padded.to(sound.features.device), sound, watch=keep)
+        attention = torch.cat(kept, dim=1)
+        for b, text in enumerate(texts):
+            weights.append(_mean_weights(attention[b, :, : len(rows[b]), : frames[b]], first))
+            said = decoder.logits(states[b, first : first + len(text)], tokenizer.eot)
+            chosen = said.log_softmax(dim=-1)[torch.arange(len(text)), list(text)]
+            probabilities.append(chosen.exp().tolist())
     return weights, probabilities
 
 
-def _watch(model: "Whisper", kept: "dict[int, torch.Tensor]") -> list[Any]:
-    """Hooks that keep the attention of the alignment heads only: all layers would not fit."""
-    heads: dict[int, list[int]] = {}
-    for layer, head in model.alignment_heads.indices().T.tolist():
-        heads.setdefault(layer, []).append(head)
-
-    def hook_for(layer: int) -> Any:
-        def keep(_module: Any, _inputs: Any, outputs: Any) -> None:
-            kept[layer] = outputs[-1][:, heads[layer]]
-
-        return keep
-
-    blocks = model.decoder.blocks
-    return [blocks[layer].cross_attn.register_forward_hook(hook_for(layer)) for layer in heads]
+def _scores(queries: "torch.Tensor", keys: "torch.Tensor") -> "torch.Tensor":
+    """Attention before its softmax, scaled as openai-whisper scales it: (…, tokens, frames)."""
+    scale = queries.shape[-1] ** -0.25
+    scores: torch.Tensor = (queries * scale) @ (keys * scale).transpose(-1, -2)
+    return scores.float()
 
 
 def _mean_weights(scores: "torch.Tensor", first: int) -> npt.NDArray[np.float64]:
@@ -135,15 +127,28 @@ def _mean_weights(scores: "torch.Tensor", first: int) -> npt.NDArray[np.float64]
     return np.nan_to_num(matrix)  # a frame that no token tells apart has std 0
 
 
+_SORTS: Final = ((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6), (2, 3), (3, 6), (4, 5),
+                 (1, 4), (1, 3), (3, 4))  # fmt: skip
+"""Exchanges after which the fourth of seven numbers is their median."""
+
+
 def median_of_seven(x: "torch.Tensor") -> "torch.Tensor":
-    """Running median of width 7 over the last axis, ends mirrored; too short input unchanged."""
+    """Running median of width 7 over the last axis, ends mirrored; too short input unchanged.
+
+    Seven shifted views go through a network of minima and maxima, which is several times faster
+    than sorting every window of seven.
+    """
+    import torch
     import torch.nn.functional as F  # noqa: N812 (the name every torch program uses)
 
     if x.shape[-1] <= 3:
         return x
     padded = F.pad(x, (3, 3, 0, 0), mode="reflect")
-    median: torch.Tensor = padded.unfold(-1, 7, 1).median(dim=-1).values
-    return median
+    seven = list(padded.unfold(-1, x.shape[-1], 1).unbind(-2))
+    for low, high in _SORTS:
+        a, b = seven[low], seven[high]
+        seven[low], seven[high] = torch.minimum(a, b), torch.maximum(a, b)
+    return seven[3]
 
 
 def warp(

@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from whisper.decoding import DecodingOptions, decode
 from whisper.model import ModelDimensions, Whisper
 from whisper.timing import dtw_cpu, find_alignment, median_filter
 
+from models.whisper_decoder import EncodedSound, Past, TextDecoder
 from models.whisper_torch import encode, tokenizer_for
 from models.whisper_words import align_words, median_of_seven, warp
 
@@ -49,7 +51,8 @@ def test_times_and_probabilities_equal_find_alignment(
     mels = torch.randn(4, 80, 3000, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         features = model.encoder(mels)
-    together = align_words(model, tokenizer, texts, features, seconds)
+    sound = EncodedSound(TextDecoder(model, bf16=False), features)
+    together = align_words(tokenizer, texts, sound, seconds)
     assert together[2] == []
     for mel, text, length, words in zip(mels, texts, seconds, together, strict=True):
         alone = find_alignment(model, tokenizer, text, mel, round(length * 100))
@@ -103,3 +106,74 @@ def test_every_published_model_has_its_alignment_heads() -> None:
     old = SimpleNamespace(n_vocab=51865, n_mels=80, n_text_layer=32, n_text_head=20)
     assert alignment_heads(old, "large-v1") == whisper._ALIGNMENT_HEADS["large-v1"]
     assert alignment_heads(old, "large-v2") == whisper._ALIGNMENT_HEADS["large-v2"]
+
+
+@pytest.mark.parametrize("prompt", [None, "以下是普通话的句子。"])
+@pytest.mark.parametrize(("beam", "temperature"), [(None, 0.0), (None, 0.7), (2, 0.0)])
+def test_decoding_is_whispers_own(
+    model: Whisper, prompt: str | None, beam: int | None, temperature: float
+) -> None:
+    # the same rules choose among logits that are equal but for rounding; tokens are drawn from
+    # the same seed, and the weights are random, so any difference in a step would show
+    options = DecodingOptions(
+        language="zh",
+        prompt=prompt,
+        beam_size=beam,
+        temperature=temperature,
+        without_timestamps=True,
+        sample_len=5,
+        fp16=False,
+    )
+    features = 4 * torch.randn(2, 1500, 16, generator=torch.Generator().manual_seed(4))
+    sound = EncodedSound(TextDecoder(model, bf16=False), features)
+    torch.manual_seed(5)
+    ours = sound.decoder.decode(sound, options)
+    torch.manual_seed(5)
+    if beam:  # openai-whisper decodes beams of one window only
+        theirs = [decode(model, one[None], options)[0] for one in features]
+    else:
+        theirs = decode(model, features, options)
+    assert [r.tokens for r in ours] == [r.tokens for r in theirs]
+    assert len({tuple(r.tokens) for r in ours}) > 1
+    for mine, yours in zip(ours, theirs, strict=True):
+        assert mine.avg_logprob == pytest.approx(yours.avg_logprob, abs=1e-4)
+        assert mine.no_speech_prob == pytest.approx(yours.no_speech_prob, rel=1e-4)
+
+
+def test_past_keys_grow_and_follow_their_beams() -> None:
+    # 70 tokens do not fit the first 64 + 1: what was kept must move with the rest
+    past, alone = Past(), torch.arange(2 * 70.0).reshape(2, 1, 70, 1)
+    for at in range(70):
+        new = alone[:, :, at : at + 1]
+        keys, values = past.extended(0, (new, -new))
+        past.length += 1
+    assert torch.equal(keys, alone)
+    assert torch.equal(values, -alone)
+    past.reorder([1, 1])
+    keys, _ = past.extended(0, (new, new))
+    assert torch.equal(keys[:, :, :70], alone[[1, 1]])
+
+
+def test_chosen_windows_keep_what_was_computed(model: Whisper) -> None:
+    features = torch.randn(3, 1500, 16, generator=torch.Generator().manual_seed(6))
+    sound = EncodedSound(TextDecoder(model, bf16=False), features)
+    whole = sound.cross
+    some = sound[[2, 0]]
+    assert torch.equal(some.features, features[[2, 0]])
+    for (keys, values), (all_keys, all_values) in zip(some.cross, whole, strict=True):
+        assert torch.equal(keys, all_keys[[2, 0]])
+        assert torch.equal(values, all_values[[2, 0]])
+    assert sound[[0, 1, 2]] is sound
+
+
+def test_bfloat16_decoder_says_nearly_the_same(model: Whisper) -> None:
+    features = torch.randn(2, 1500, 16, generator=torch.Generator().manual_seed(8))
+    tokens = torch.tensor([[50258, 50260, 50359, 50363, 100, 200]] * 2)
+    said = []
+    for bf16 in (False, True):
+        decoder = TextDecoder(model, bf16=bf16)
+        with torch.no_grad():
+            said.append(decoder.logits(decoder.states(tokens, EncodedSound(decoder, features))))
+    exact, quick = said
+    assert quick.dtype == torch.float32
+    assert torch.nn.functional.cosine_similarity(exact, quick, dim=-1).min() > 0.999
