@@ -79,6 +79,16 @@ def levels(audio: Audio) -> Floats:
     return np.concatenate(parts) if parts else np.zeros(0)
 
 
+def loudness(level: Floats, centres: Floats, width: Seconds) -> Floats:
+    """Mean power in dB of stretches of `width` around `centres`, from the `levels` of a sound."""
+    size = round(width / FRAME)
+    power = np.concatenate([[0.0], np.cumsum(10 ** (level / 10))])
+    first = np.clip(np.round((centres - width / 2) / FRAME), 0, max(0, len(level) - size))
+    first = first.astype(np.intp)
+    last = np.minimum(first + size, len(level))
+    return np.asarray(10 * np.log10((power[last] - power[first]) / size + 1e-9), np.float64)
+
+
 def _level(block: npt.NDArray[np.float32], size: int) -> Floats:
     whole = block[: len(block) // size * size].reshape(-1, size).astype(np.float64)
     return np.asarray(10 * np.log10(np.mean(whole**2, axis=1) + 1e-9), np.float64)

@@ -18,18 +18,20 @@ from observer.timeline import Seconds, Span
 
 Floats = npt.NDArray[np.float64]
 
-SHORTEST: Seconds = 0.9
-LONGEST: Seconds = 8.5
-SURE = 0.7
+SHORTEST: Seconds = 0.5
+LONGEST: Seconds = 12.0
+SURE = 0.5
 """From this probability on a stretch is a choir's."""
 REFERENCES = 25
-"""So many of the teacher's stretches are measured."""
+REFERENCE: Seconds = 8.5
+"""So many of the teacher's stretches are measured, and so much of each."""
 STEP, FRAME = 320, 640
 """20 ms, 40 ms."""
 LAGS = slice(40, 230)
 """70 to 400 Hz."""
-WEIGHTS = np.array([-14.2, -5.3])
-BIAS = -4.6
+WEIGHTS = np.array([-9.97, -16.14, 1.68])
+BIAS = -8.23
+"""Log-odds per unit of periodicity and depth above the teacher's, and per e-fold of length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def chorus(audio: Audio, stretches: Sequence[Span], taught: Sequence[Span]) -> l
     `taught` are the teacher's stretches; without one of at least 1.2 s nothing can be said.
     """
     long = [
-        Span(span.start, min(span.end, span.start + LONGEST))
+        Span(span.start, min(span.end, span.start + REFERENCE))
         for span in taught
         if span.duration > 1.2
     ][:REFERENCES]
@@ -91,5 +93,6 @@ def _probability(audio: Audio, span: Span, usual: Sound) -> float:
     if not SHORTEST <= span.duration <= LONGEST:
         return 0.0
     sound = sound_of(audio, span)
-    differences = np.array([sound.periodicity - usual.periodicity, sound.depth - usual.depth])
-    return float(1.0 / (1.0 + np.exp(-(BIAS + differences @ WEIGHTS))))
+    differences = [sound.periodicity - usual.periodicity, sound.depth - usual.depth]
+    score = BIAS + np.array([*differences, np.log(span.duration)]) @ WEIGHTS
+    return float(1.0 / (1.0 + np.exp(-score)))

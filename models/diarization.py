@@ -15,9 +15,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from models.activity import crowds
-from models.doubt import doubted, notes, swap_doubt
-from models.main_voice import Floats, Windows, eased_in_crowds, main_voice, smoothed, unit
+from models.activity import crowds, levels, loudness
+from models.candidates import main_voice
+from models.doubt import calibrated, doubted, notes, swap_doubt
+from models.main_voice import Floats, Windows, eased_in_crowds, smoothed, unit
 from models.voice_embedding import WINDOW_FRAMES, VoiceEncoder, mel_power
 from observer.engines import (
     MAIN_SPEAKER,
@@ -71,15 +72,25 @@ class Ge2eDiarizer:
         babble of group work is not taken for it; a main voice that stands out of a crowd is
         still found there. Raises MissingWeights, EngineError.
         """
-        regions = joined(speech, self.bridge)
         self.notes, self.swap = (), NO_SWAP
-        if not regions:
+        if not speech:
             return []
-        windows = self._embed(audio, regions, on_progress)
+        windows = self.windows(audio, speech, on_progress)
+        enrolled = self._enrol(teacher_voice) if teacher_voice is not None else None
+        return self.attribute(audio, speech, windows, enrolled)
+
+    def attribute(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        windows: Windows,
+        enrolled: Floats | None = None,
+    ) -> list[SpeakerSpan]:
+        """`diarize` from its `windows` on, which is all but the cost of the embeddings."""
         crowd = [c.span for c in crowds(audio)]
         quiet = ~inside(windows.centre, crowd)
-        enrolled = self._enrol(teacher_voice) if teacher_voice is not None else None
-        voice = main_voice(windows, quiet, self.hop, enrolled)
+        level = loudness(levels(audio), windows.centre, WINDOW)
+        voice = main_voice(windows, quiet, self.hop, enrolled, level)
         similarity = windows.vectors.astype(np.float32) @ voice.centroid
         similarity = eased_in_crowds(similarity, quiet, voice)
         main = smoothed(similarity, windows.region, voice, self.hop / WINDOW)
@@ -89,8 +100,16 @@ class Ge2eDiarizer:
                 span,
                 probability=doubted(span.probability, voice, is_main=span.speaker == MAIN_SPEAKER),
             )
-            for span in spans_of(windows, main, regions, speech)
+            for span in spans_of(
+                windows, main, similarity - voice.threshold, joined(speech, self.bridge), speech
+            )
         ]
+
+    def windows(
+        self, audio: Audio, speech: Sequence[Span], on_progress: OnProgress = ignore_progress
+    ) -> Windows:
+        """The embedded windows of a lesson's regions of speech."""
+        return self._embed(audio, joined(speech, self.bridge), on_progress)
 
     def _embed(self, audio: Audio, regions: Sequence[Span], on_progress: OnProgress) -> Windows:
         centres, places, vectors = [], [], []
@@ -164,14 +183,19 @@ def inside(times: npt.NDArray[np.float64], spans: Sequence[Span]) -> npt.NDArray
 def spans_of(
     windows: Windows,
     main: npt.NDArray[np.float64],
+    margin: npt.NDArray[np.floating],
     regions: Sequence[Span],
     speech: Sequence[Span],
 ) -> list[SpeakerSpan]:
-    """Runs of windows with one voice, cut to the speech, in order of start."""
+    """Runs of windows with one voice, cut to the speech, in order of start.
+
+    `main` is the probability of the main voice in each window, `margin` how far the window's
+    similarity lies above the threshold; both of shape (n,).
+    """
     found: list[SpeakerSpan] = []
     for index, region in enumerate(regions):
         here = np.flatnonzero(windows.region == index)
-        found += _runs_in(region, windows.centre[here], main[here])
+        found += _runs_in(region, windows.centre[here], main[here], margin[here])
     cut = [
         SpeakerSpan(part.start, part.end, item.speaker, item.probability)
         for item in found
@@ -181,7 +205,10 @@ def spans_of(
 
 
 def _runs_in(
-    region: Span, centre: npt.NDArray[np.float64], main: npt.NDArray[np.float64]
+    region: Span,
+    centre: npt.NDArray[np.float64],
+    main: npt.NDArray[np.float64],
+    margin: npt.NDArray[np.floating],
 ) -> Iterator[SpeakerSpan]:
     """The runs of one region; a voice changes half way between two windows."""
     is_main = main > 0.5
@@ -191,9 +218,12 @@ def _runs_in(
     for a, b in zip(first, last, strict=True):
         start = region.start if a == 0 else float(centre[a - 1] + centre[a]) / 2
         end = region.end if b == len(centre) else float(centre[b - 1] + centre[b]) / 2
-        mean = float(main[a:b].mean())
-        speaker, p = (MAIN_SPEAKER, mean) if is_main[a] else (OTHERS, 1.0 - mean)
-        yield SpeakerSpan(start, max(start, end), speaker, p)
+        end = max(start, end)
+        mean, above = float(main[a:b].mean()), float(margin[a:b].mean())
+        speaker, p, above = (
+            (MAIN_SPEAKER, mean, above) if is_main[a] else (OTHERS, 1.0 - mean, -above)
+        )
+        yield SpeakerSpan(start, end, speaker, calibrated(p, above, end - start))
 
 
 def _clip(span: Span, within: Sequence[Span]) -> list[Span]:

@@ -11,9 +11,13 @@ import numpy as np
 
 from models.main_voice import ONE_VOICE, UNLIKE, Voice
 from observer.engines import Note
+from observer.timeline import Seconds
 
-EVEN = 0.1
-"""How fast the doubt of two voices falls when one is wider: by e for each tenth of the spread."""
+CALIBRATION = np.array([0.27, 21.8, 0.57])
+CALIBRATION_BIAS = -0.51
+"""Log-odds that a stretch has the voice it was given, the main voice being the teacher's: per
+log-odds of the smoothed windows (8 at most), per unit of cosine beyond the threshold (.15 at most),
+and per e-fold of its length in seconds (.1 more)."""
 CLOSE = 0.02
 """The same for the cosine of the two sides around `ONE_VOICE`."""
 NARROW = 0.03
@@ -23,17 +27,30 @@ TOLD = 0.05
 """Doubts from this on are told."""
 
 
+def calibrated(probability: float, margin: float, seconds: Seconds) -> float:
+    """What is stated of a stretch of one voice, at least .5.
+
+    `probability` is the mean of its smoothed windows, which hold the evidence of one window for
+    nearly independent of the next one's and so say too much; `margin` is how far its mean
+    similarity lies on its side of the threshold.
+    """
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    seen = (min(np.log(p / (1 - p)), 8.0), min(margin, 0.15), np.log(seconds + 0.1))
+    score = CALIBRATION_BIAS + float(np.array(seen) @ CALIBRATION)
+    return max(0.5, 1.0 / (1.0 + float(np.exp(-score))))
+
+
 def swap_doubt(voice: Voice) -> float:
     """Probability that the main voice is not the teacher's: 0 to 0.5.
 
-    Half when another voice is spread as widely, less by e for each `EVEN` that it is not. With
-    enrolment half when another voice is as near to the enrolled one, less by e for each
-    `NARROW`; a quarter at least when none is near.
+    What the choice among the voices of the lesson leaves to the others (`models.candidates`). With
+    enrolment half when another voice is as near to the enrolled one, less by e for each `NARROW`;
+    a quarter at least when none is near.
     """
     if voice.enrolled is not None:
         even = 0.5 * float(np.exp(-max(0.0, voice.margin) / NARROW))
         return max(even, 0.25 if voice.enrolled < UNLIKE else 0.0)
-    return 0.5 * float(np.exp(-(1.0 - voice.rival) / EVEN))
+    return min(0.5, 1.0 - voice.chosen)
 
 
 def split_doubt(voice: Voice) -> float:

@@ -1,9 +1,9 @@
-"""Finds the main voice of a lesson among embedded windows, and where it speaks.
+"""The voices of a lesson in its embedded windows, and where one of them speaks.
 
 See `models.diarization` for the way as a whole and docs/decisions/0003-roles.md for figures.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -40,10 +40,10 @@ class Voice:
     """Log-odds per unit of similarity above the threshold."""
     likeness: float = 0.0
     """Cosine of the mean embeddings of the two sides; 0 when there is one side."""
-    rival: float = 0.0
-    """Spread of the widest other voice, as a share of the main one's."""
+    chosen: float = 1.0
+    """Probability that it is the teacher's among the lesson's voices (`models.candidates`)."""
     rival_share: float = 1.0
-    """That voice's share of what the others say."""
+    """What the next likely voice says, as a share of what all others say."""
     enrolled: float | None = None
     """Cosine of the main voice to the enrolled one; None without enrolment."""
     margin: float = 0.0
@@ -73,95 +73,6 @@ student that 3 s chose rightly, and none the other way round."""
 def unit(vector: npt.NDArray[np.floating]) -> Floats:
     """`vector` with length 1."""
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9), np.float32)
-
-
-def main_voice(
-    windows: Windows,
-    usable: npt.NDArray[np.bool_],
-    hop: Seconds,
-    enrolled: Floats | None = None,
-) -> Voice:
-    """Find the main voice among the `usable` windows (all of them when those are too few)."""
-    if np.count_nonzero(usable) < FEW:
-        usable = np.ones(len(windows.centre), bool)
-    vectors = windows.vectors[usable].astype(np.float32)
-    found = clusters(vectors, windows.centre[usable], hop)
-    first = found[0] if enrolled is None else _nearest(found, enrolled)
-    centroid = refined(vectors, unit(first.mean), keep_near=enrolled is not None)
-    voice = _split(vectors, centroid, enrolled)
-    other = [c for c in found if float(c.mean @ voice.centroid) < voice.threshold]
-    own = [c for c in found if float(c.mean @ voice.centroid) >= voice.threshold]
-    return _compared(voice, first, own, other, enrolled)
-
-
-def known_voice(
-    windows: Windows,
-    usable: npt.NDArray[np.bool_],
-    hop: Seconds,
-    label: npt.NDArray[np.intp],
-    enrolled: Floats | None = None,
-) -> tuple[frozenset[int], Voice]:
-    """The main one of voices that another engine told apart: its labels, and how it differs.
-
-    `label`, shape (n,): whose each window is, -1 for nobody's or several people's; one window
-    at least has a label. The main voice is the one that `main_voice` would choose if the labels
-    were its own clusters. Other labels that sound like it (`ONE_VOICE`) are the same voice,
-    split by the engine: a teacher near and far from the microphone.
-    """
-    known = usable & (label >= 0)
-    if np.count_nonzero(known) < FEW:
-        known = label >= 0
-    vectors = windows.vectors[known].astype(np.float32)
-    bins = (windows.centre[known] // 30).astype(np.intp)
-    found = sorted(_gathered(vectors, bins, label[known], hop), key=lambda c: -c.spread)
-    first = found[0] if enrolled is None else _nearest(found, enrolled)
-    alike = [float(unit(c.mean) @ unit(first.mean)) >= ONE_VOICE for c in found]
-    own = [c for c, same in zip(found, alike, strict=True) if same]
-    other = [c for c, same in zip(found, alike, strict=True) if not same]
-    is_main = np.isin(label[known], [c.label for c in own])
-    voice = _between(vectors[is_main], vectors[~is_main])
-    return frozenset(c.label for c in own), _compared(voice, first, own, other, enrolled)
-
-
-def _between(main: Floats, others: Floats) -> Voice:
-    """Threshold half way between two groups of windows, slope as in `_split`."""
-    centroid = unit(main.mean(axis=0))
-    if len(others) == 0:
-        return Voice(centroid, STRANGER, _SLOPE)
-    near, far = main @ centroid, others @ centroid
-    within = np.average([near.var(), far.var()], weights=[len(near), len(far)])
-    apart = max(0.0, float(near.mean() - far.mean()))
-    slope = TEMPER * apart / max(float(within), 1e-4)
-    return Voice(centroid, float(near.mean() + far.mean()) / 2, slope)
-
-
-def _compared(
-    voice: Voice, first: Cluster, own: list[Cluster], other: list[Cluster], enrolled: Floats | None
-) -> Voice:
-    """`voice` with what speaks for another one (`own` and `other`: widest first)."""
-    if enrolled is not None:
-        near = float(unit(first.mean) @ enrolled)
-        next_near = max(
-            (float(unit(c.mean) @ enrolled) for c in _heard_enough(other)), default=-1.0
-        )
-        voice = replace(voice, enrolled=near, margin=near - next_near)
-    if not own or not other:
-        return voice
-    share = other[0].windows / sum(c.windows for c in other)
-    return replace(voice, rival=min(1.0, other[0].spread / own[0].spread), rival_share=share)
-
-
-def _heard_enough(found: list[Cluster]) -> list[Cluster]:
-    return [c for c in found if c.spread >= FULL_BIN]
-
-
-def _nearest(found: list[Cluster], enrolled: Floats) -> Cluster:
-    """The voice of the lesson nearest to the enrolled one.
-
-    A clip is hardly ever made in the lesson's room, so how near it is says little (cosines of
-    .62 to .97 in 30 lessons), but which voice is nearest was right in all of them.
-    """
-    return max(_heard_enough(found) or found, key=lambda c: float(unit(c.mean) @ enrolled))
 
 
 def clusters(vectors: Floats, centre: npt.NDArray[np.float64], hop: Seconds) -> list[Cluster]:
@@ -218,7 +129,7 @@ STRANGER = 0.65
 """Threshold where there is one voice: windows of one voice stay above .67 (1st percentile)."""
 
 
-def _split(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
+def split_voice(vectors: Floats, centroid: Floats, enrolled: Floats | None) -> Voice:
     """Threshold and slope from the two groups of windows; one group when they are one voice."""
     similarity = vectors @ centroid
     threshold = otsu(similarity)

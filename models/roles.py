@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from models.activity import Crowd, crowds
 from models.chorus import SURE, chorus
 from observer.engines import MAIN_SPEAKER, OnProgress, SpeakerSpan, ignore_progress
@@ -26,19 +28,31 @@ LEAST_SPEECH = 0.15
 steady noise none."""
 
 
+LATE: Seconds = 0.3
+"""The start of a crowd is found so much late at most: what a student says before, is its."""
+ANSWERED = 0.6
+"""A crowd in which the teacher is heard for more of the time is the teacher's talk."""
+IN_CHOIR = np.array([3.2, 1.9, -2.4])
+CHOIR_BIAS = -0.4
+"""Log-odds that a short crowd is choral: crowd score, whether it sets in at once, share of it in
+which the teacher is heard."""
+IN_GROUP = np.array([3.0, 1.5])
+GROUP_BIAS = -3.6
+"""Log-odds that a long crowd is group work: crowd score, length in units of `longest_choral`."""
+
+
 class AcousticRoles:
     """The main voice is the teacher's, any other a student's, a crowd is group work or choral.
 
     `bridge`: pauses of one role shorter than this belong to its talk (talk is counted, not
     phonation); longer ones are silence. `fading`: a crowd goes on for so long at most while one
-    of its voices still speaks. `longest_choral`: a crowd that sets in at once, is not
-    longer than this and follows the teacher within `prompt` seconds is a choral answer; every
-    other crowd is group work. From sound alone that is a guess; its probability is one too (0.9 or
-    0.7 times the crowd's score, by whether the onset fits), not calibrated.
+    of its voices still speaks. A crowd not longer than `longest_choral` that follows the teacher
+    within `prompt` seconds is a choral answer, less what the teacher says meanwhile; a longer one
+    is group work; a short one that nobody asked is left to its voices.
     """
 
     name = "acoustic"
-    version = "3"
+    version = "4"
 
     def __init__(
         self,
@@ -69,14 +83,15 @@ class AcousticRoles:
         alone = [s for s in speakers if s.speaker != MAIN_SPEAKER]
         talk = _bridged([s.span for s in alone], self.bridge)
         heard = [c for c in crowds(audio) if _many_voices(c.span, taught, speech)]
-        found = [_faded(c, talk, self.fading) for c in _gathered(heard, speech)]
+        found = [_whole(c, talk, self.fading) for c in _gathered(heard, speech)]
+        many = [span for c in found for span in self._crowd(c, taught, whole)]
         on_progress(0.5)
-        crowded = union(c.span for c in found)
+        crowded = union(c.span for c in many)
         students = [_cut(s, part) for s in alone for part in difference([s.span], crowded)]
         voiced = [
             *_roles(main, Role.TEACHER, self.bridge, [s.span for s in students]),
             *self._choirs(audio, _roles(students, Role.STUDENT, self.bridge, taught), taught),
-            *(self._crowd(c, taught, audio) for c in found),
+            *many,
         ]
         silent = complement((item.span for item in voiced), whole)
         on_progress(1.0)
@@ -101,16 +116,28 @@ class AcousticRoles:
             found.append(choral)
         return found
 
-    def _crowd(self, crowd: Crowd, taught: Sequence[Span], audio: Audio) -> RoleSpan:
-        before = Span(max(0.0, crowd.start - self.prompt), min(audio.duration, crowd.start + 0.5))
+    def _crowd(self, crowd: Crowd, taught: Sequence[Span], whole: Span) -> list[RoleSpan]:
+        """What a crowd is: a choral answer, group work, or nothing of its own."""
+        spans = intersection([crowd.span], [whole])
+        before = Span(max(0.0, crowd.start - self.prompt), crowd.start + 0.5)
         prompted = total(intersection([before], taught)) > 0.3
-        answered = total(intersection([crowd.span], taught)) < 0.25 * crowd.span.duration
-        short = crowd.span.duration <= self.longest_choral
-        choral = short and prompted and answered
-        sure = 0.9 if choral == crowd.abrupt else 0.7
-        role = Role.CHORAL if choral else Role.GROUP
-        p = max(0.5, sure * crowd.probability)
-        return RoleSpan(crowd.start, min(crowd.end, audio.duration), role, p)
+        answered = total(intersection(spans, taught)) / crowd.span.duration
+        length = crowd.span.duration / self.longest_choral
+        if length > 1.0:
+            score = GROUP_BIAS + np.array([crowd.probability, min(length, 3.0)]) @ IN_GROUP
+            return [RoleSpan(s.start, s.end, Role.GROUP, _probability(score)) for s in spans]
+        if not prompted or answered > ANSWERED:
+            return []
+        score = CHOIR_BIAS + np.array([crowd.probability, crowd.abrupt, answered]) @ IN_CHOIR
+        return [
+            RoleSpan(s.start, s.end, Role.CHORAL, _probability(score))
+            for s in difference(spans, taught)
+            if s.duration >= LATE
+        ]
+
+
+def _probability(score: float) -> float:
+    return max(0.5, float(1.0 / (1.0 + np.exp(-score))))
 
 
 def _many_voices(crowd: Span, taught: Sequence[Span], speech: Sequence[Span]) -> bool:
@@ -152,11 +179,12 @@ def _bridged(spans: Sequence[Span], bridge: Seconds) -> list[Span]:
     return [Span(span.start, span.end - bridge) for span in filled]
 
 
-def _faded(crowd: Crowd, talk: Sequence[Span], most: Seconds) -> Crowd:
-    """`crowd` with its last voices: the level sinks before all of them have finished."""
+def _whole(crowd: Crowd, talk: Sequence[Span], most: Seconds) -> Crowd:
+    """`crowd` from its first voice, which sets in before the level is reached, to its last."""
+    first = [s.start for s in talk if crowd.start - LATE <= s.start < crowd.start < s.end]
     going_on = [s.end for s in talk if s.start < crowd.end - 1.0 and s.end > crowd.end]
     end = min(max(going_on, default=crowd.end), crowd.end + most)
-    return replace(crowd, end=end)
+    return replace(crowd, start=min(first, default=crowd.start), end=end)
 
 
 def _cut(item: SpeakerSpan, part: Span) -> SpeakerSpan:

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.candidates import Candidate, candidates, main_voice, probabilities
 from models.diarization import Ge2eDiarizer, joined, pieces, spans_of, windows_of
-from models.main_voice import Voice, Windows, clusters, main_voice, otsu, smoothed
+from models.doubt import calibrated
+from models.main_voice import Voice, Windows, clusters, otsu, smoothed
 from models.voice_embedding import VoiceEncoder, mel_filters, mel_power
 from observer.media import Audio
 from observer.timeline import Span
@@ -108,6 +110,39 @@ def test_two_voices_are_split_and_one_is_not() -> None:
     assert (teacher @ alone.centroid > alone.threshold).all()
 
 
+def test_the_voice_of_most_turns_is_likelier_than_a_wider_one() -> None:
+    """Two voices in one room, equally loud, each breaking half of the silences: spread 18 and 20 s,
+    6 and 3 turns. Log-odds 2.38 · ln .9 + 3.28 · ln 2 = 2.02, so .883."""
+    nobody = Voice(np.zeros(256, np.float32), 0.7, 80.0)
+    first, second = (
+        Candidate(nobody, spread, 0.5, turns, 0.0, 0.5) for spread, turns in ((18, 6), (20, 3))
+    )
+    assert probabilities([first, second])[0] == pytest.approx(0.883, abs=0.001)
+    # 20 dB louder counts as 6: .19 · 6 = 1.14 against 2.02, so .707
+    loud = Candidate(nobody, 20, 0.5, 3, 20.0, 0.5)
+    assert probabilities([first, loud])[0] == pytest.approx(0.707, abs=0.001)
+
+
+def test_a_candidate_is_measured_in_turns_loudness_and_silences() -> None:
+    """T 40 windows, S 40, T 40, S 40 at .25 s in regions of 40 with 3 s between: T breaks the
+    silences before the 1st and 3rd: (2 + .5) / (4 + 1) = .5; two turns; 5 dB louder."""
+    rng = np.random.default_rng(0)
+    parts = [voice_at(k, 40, rng) for k in (0, 1, 0, 1)]
+    starts = np.repeat([0.0, 14.6, 29.2, 43.8], 40) + np.tile(np.arange(40) * 0.25, 4)
+    lesson = Windows(starts, np.repeat(np.arange(4), 40), np.concatenate(parts).astype(np.float16))
+    level = np.repeat([-20.0, -25.0, -20.0, -25.0], 40)
+    found = clusters(lesson.vectors.astype(np.float32), lesson.centre, 0.25)
+    tried = {int(np.argmax(c.voice.centroid)): c for c in candidates(lesson, found, 0.25, level)}
+    assert (tried[0].turns, tried[1].turns) == (2, 2)
+    assert (tried[0].opens, tried[1].opens) == (0.5, 0.5)
+    assert (tried[0].loudness, tried[1].loudness) == pytest.approx((5, -5))
+    chosen = main_voice(lesson, np.ones(160, bool), 0.25, level=level)
+    assert int(np.argmax(chosen.centroid)) == 0
+    # 2 · 5 dB · .19 = 1.9: .870; what the other says is all that others say
+    assert chosen.chosen == pytest.approx(0.870, abs=0.01)
+    assert chosen.rival_share == pytest.approx(1)
+
+
 def test_an_enrolled_teacher_is_found_though_a_student_talks_more() -> None:
     rng = np.random.default_rng(0)
     teacher, student = voice_at(0, 100, rng), voice_at(1, 300, rng)
@@ -136,11 +171,14 @@ def test_spans_change_half_way_and_lie_inside_the_speech() -> None:
         np.array([1.0, 2.0, 3.0, 4.0]), np.zeros(4, int), np.zeros((4, 256), np.float16)
     )
     main = np.array([0.9, 0.7, 0.2, 0.4])
-    found = spans_of(where, main, [Span(0, 5)], [Span(0, 1.2), Span(1.4, 5)])
+    margin = np.array([0.1, 0.06, -0.05, -0.01])
+    found = spans_of(where, main, margin, [Span(0, 5)], [Span(0, 1.2), Span(1.4, 5)])
     assert [(s.start, s.end, s.speaker) for s in found] == [
         (0, 1.2, "main"), (1.4, 2.5, "main"), (2.5, 5, "others"),
     ]  # fmt: skip
-    assert [s.probability for s in found] == pytest.approx([0.8, 0.8, 0.7])
+    # means .8 and 1 - .3, .08 above and .03 below the threshold, over 2.5 s each
+    first, last = calibrated(0.8, 0.08, 2.5), calibrated(0.7, 0.03, 2.5)
+    assert [s.probability for s in found] == pytest.approx([first, first, last])
 
 
 def test_no_speech_no_speakers() -> None:
