@@ -49,7 +49,8 @@ class InstructionSentence:
     row: int
     """Place in its file, from 0; the number in the ids of questions_zh."""
     text: str
-    instruction: str
+    instruction: str | None
+    """None where nobody coded it (teachers' corrections)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +117,18 @@ def read_questions_zh(folder: Path, split: str) -> tuple[tuple[QuestionSentence,
     return tuple(sentences), origin
 
 
-def read_annotations(folder: Path, split: str) -> tuple[tuple[QuestionSentence, ...], Provenance]:
+def read_annotations(
+    folder: Path, split: str, labels: Path | None = None
+) -> tuple[tuple[QuestionSentence, ...], Provenance]:
     """Our labels joined with the text of DialogID below `folder`; `split` is "train".
 
-    Raises DatasetError where DialogID is missing or shorter than the labels' row numbers.
+    `labels` is another file of the same layout (`models/annotations/README.md`). Raises
+    DatasetError where DialogID is missing or shorter than the labels' row numbers.
     """
     check_split("our annotations", split, ("train",))
     spoken, corpus = read_dialogid(folder, split)
-    name = "questions_zh.csv"
-    content = files("models.annotations").joinpath(name).read_bytes()
+    shipped = files("models.annotations").joinpath("questions_zh.csv")
+    name, content = (shipped if labels is None else labels).name, (labels or shipped).read_bytes()
     sentences = []
     for number, record in enumerate(_records(content.decode("utf-8")), 2):
         try:
