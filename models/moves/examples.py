@@ -193,3 +193,12 @@ def padded(
         mask[k, : len(pair)] = 1
         types[k, len(pair.a) : len(pair)] = 1
     return ids, mask, types
+
+
+def places(pairs: Sequence[Pair]) -> NDArray[np.int64]:
+    """Columns of B in `padded`, (n, longest B + 1), with 0 ([CLS]) before and as padding."""
+    longest = max(len(pair.b) for pair in pairs)
+    out = np.zeros((len(pairs), longest + 1), np.int64)
+    for k, pair in enumerate(pairs):
+        out[k, 1 : 1 + len(pair.b)] = np.arange(len(pair.a), len(pair))
+    return out

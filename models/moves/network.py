@@ -37,7 +37,10 @@ class MovesNetwork(nn.Module):
         states = self.encoder(ids, attention_mask=mask, token_type_ids=types).last_hidden_state
         inside = (mask * types).unsqueeze(-1).to(states.dtype)
         mean = (states * inside).sum(1) / inside.sum(1)
-        pooled = torch.cat([states[:, 0], mean], 1)
+        return self.read(torch.cat([states[:, 0], mean], 1), dense)
+
+    def read(self, pooled: Tensor, dense: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The heads, and the pooled vector they read."""
         joint = torch.cat([pooled, nn.functional.gelu(self.dense(dense))], 1)
         joint = self.dropout(joint)
         return self.teacher(joint), self.student(joint), self.question(pooled), pooled

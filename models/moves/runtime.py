@@ -15,9 +15,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.moves.examples import STUDENT_CODES, TEACHER_CODES, batches, padded, role_mark
+from models.moves.examples import STUDENT_CODES, TEACHER_CODES, batches, padded, places, role_mark
 from models.moves.features import REACH, Dense, dense
-from models.moves.pairs import Line, PieceTable, words
+from models.moves.pairs import Line, Pair, PieceTable, words
 from models.predictions import Prediction
 from observer.engines import OnProgress, ignore_progress
 from observer.errors import MissingWeights
@@ -29,7 +29,7 @@ BEFORE, AFTER = REACH, 2
 QUESTION_CODES = ("no", "yes")
 _WINDOW = 512
 """Sentences prepared at a time: bounds the memory, gives batches of like length."""
-_ROOM = 512
+_ROOM = 256
 """Word pieces in a batch: what a core's cache holds; larger ones were slower."""
 _ANSWERING = (Role.STUDENT, Role.CHORAL)
 _SILENT = (Role.GROUP, Role.MEDIA, Role.SILENCE)
@@ -186,6 +186,12 @@ class MovesReader:
         return self._loaded
 
 
+def feed(pairs: Sequence[Pair], features: Dense) -> dict[str, Any]:
+    """The network's inputs for n pairs and their features (n, 64), by name."""
+    ids, mask, types = padded(pairs)
+    return {"ids": ids, "mask": mask, "types": types, "dense": features, "places": places(pairs)}
+
+
 def _read(
     session: Any, table: PieceTable, lines: Sequence[Line], wanted: range, next_known: bool
 ) -> Iterator[tuple[NDArray[np.int64], list[Dense]]]:
@@ -194,10 +200,8 @@ def _read(
     features = dense([line.said for line in lines], known)
     pairs = [table.pair(lines, i, next_known) for i in wanted]
     for chosen in batches(pairs, _ROOM):
-        ids, mask, types = padded([pairs[k] for k in chosen])
         rows = chosen + wanted.start
-        inputs = {"ids": ids, "mask": mask, "types": types, "dense": features[rows]}
-        yield rows, session.run(None, inputs)
+        yield rows, session.run(None, feed([pairs[k] for k in chosen], features[rows]))
 
 
 def _load(folder: Path, threads: int) -> tuple[Any, PieceTable, Settings]:

@@ -23,8 +23,10 @@ from models.moves.calibration import (
 )
 from models.moves.examples import NO_LABEL, TEACHER_CODES, Guise, Vocabulary, draw
 from models.moves.export import export
+from models.moves.inference import InferenceNetwork
+from models.moves.network import build
 from models.moves.pairs import PieceTable
-from models.moves.runtime import MovesReader, softmax
+from models.moves.runtime import MovesReader, feed, softmax
 from models.moves.training import Recipe, encoder_folder, train
 from observer.errors import MissingWeights
 from observer.timeline import Role
@@ -109,7 +111,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(encoder: Path, tmp_
 
 def test_trained_weights_are_exported_and_read(encoder: Path, tmp_path: Path) -> None:
     weights = train(tmp_path, tmp_path / "run", recipe=SHORT, encoder=encoder, lessons=lessons())
-    sums = export(weights, encoder, tmp_path / "out")
+    sums = export(weights, encoder, tmp_path / "out", lessons())
     assert set(sums) == {"model.onnx", "tokenizer.json"}
     heads = dict.fromkeys(("teacher", "student", "question"), 1.0)
     settings = {"version": "t", "temperature": heads}
@@ -121,6 +123,20 @@ def test_trained_weights_are_exported_and_read(encoder: Path, tmp_path: Path) ->
     assert np.isnan(moves.probabilities[1]).all()
     assert np.isnan(answers.probabilities[0]).all()
     assert not np.isnan(asked.probabilities).any(), "a question is read without a role too"
+
+
+def test_the_network_for_inference_says_the_same(encoder: Path) -> None:
+    """Pairs of unlike length in one batch: padding and the trimmed last layer change nothing."""
+    table = PieceTable(encoder / "tokenizer.json")
+    shown = draw(lessons()[:1], table, Vocabulary(lessons()), Guise(), (0, 0))
+    network = build(encoder).eval()
+    given = {k: torch.from_numpy(v) for k, v in feed(shown.pairs, shown.dense).items()}
+    asked = [given[name] for name in ("ids", "mask", "types", "dense")]
+    with torch.no_grad():
+        trained = network(*asked)
+        read = InferenceNetwork(network).eval()(*asked, given["places"])
+    for one, other in zip(trained, read, strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_no_encoder_says_where_it_comes_from(tmp_path: Path) -> None:
