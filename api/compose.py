@@ -55,6 +55,7 @@ def build(
         roles=models.load(models.ROLES, names.roles),
         labeller=models.load(models.LABELLERS, names.labeller),
         transcriber=transcriber,
+        cues=models.load(models.ROLE_CUES, "words"),
         reason=reason,
     )
 

@@ -17,6 +17,7 @@ DIARIZERS: Mapping[str, str] = {
     "pyannote": "models.diarization_pyannote:PyannoteDiarizer",
 }
 ROLES: Mapping[str, str] = {"acoustic": "models.roles:AcousticRoles"}
+ROLE_CUES: Mapping[str, str] = {"words": "models.role_cues:WordCues"}
 TRANSCRIBERS: Mapping[str, str] = {
     "whisper": "models.asr_whisper:WhisperTranscriber",
     "faster-whisper": "models.asr_faster_whisper:FasterWhisperTranscriber",

@@ -142,11 +142,45 @@ class Transcriber(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class CueEvidence:
+    """What the words of n utterances say of who speaks them, teacher or student."""
+
+    log_odds: tuple[float | None, ...]
+    """(n,) log of P(words | teacher) / P(words | student); None where nothing can be said."""
+    contrast: float
+    """Mean log-odds of teachers' utterances less that of students', over many lessons."""
+    between: float
+    """Standard deviation of that contrast from lesson to lesson."""
+    within: float
+    """Standard deviation of an utterance's log-odds among those of its role."""
+    level: float
+    """Standard deviation, from lesson to lesson, of what all log-odds have in common."""
+    trust: float
+    """Probability that the words tell anything of roles in a lesson like this one."""
+
+
+class RoleCues(Protocol):
+    """Reads from the words who speaks: who asks, names, evaluates, answers."""
+
+    name: str
+    version: str
+
+    def evidence(self, transcript: Transcript, *, low_accuracy: bool = False) -> CueEvidence:
+        """One value for each utterance, in order; roles that it may have are not looked at.
+
+        `low_accuracy` says that many of the words are wrong.
+        """
+        ...
+
+
 class Labeller(Protocol):
     """Reads the transcript: one label per utterance and taxonomy it knows."""
 
     name: str
     version: str
+    notes: tuple[Note, ...]
+    """What a reader should know about the last `label` (weights that are missing); else empty."""
     confusions: "Mapping[str, Confusion]"
     """What it mistakes for what: "taxonomy.language" (or "taxonomy" for every language) → how its
     labels compared with the truth. Counts are corrected by it; a taxonomy that is missing was

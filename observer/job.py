@@ -5,7 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from observer.engines import Diarizer, Labeller, OnProgress, RoleAssigner, Transcriber, Vad
+from observer.engines import (
+    Diarizer,
+    Labeller,
+    OnProgress,
+    RoleAssigner,
+    RoleCues,
+    Transcriber,
+    Vad,
+)
 from observer.errors import Language, UsageError
 from observer.files import sha256_of
 from observer.timeline import Seconds, Span
@@ -32,6 +40,8 @@ class Engines:
     roles: RoleAssigner
     labeller: Labeller
     transcriber: Transcriber | None = None
+    cues: RoleCues | None = None
+    """None: roles come from the sound alone."""
     reason: str = ""
     """Why this transcriber, or none, was chosen."""
 
@@ -122,7 +132,7 @@ class Plan:
         return tell
 
 
-def identity(engine: Vad | Diarizer | RoleAssigner | Transcriber | Labeller) -> str:
+def identity(engine: Vad | Diarizer | RoleAssigner | RoleCues | Transcriber | Labeller) -> str:
     """What an engine's results depend on, as part of a checkpoint's fingerprint."""
     return f"{engine.name} {engine.version}"
 

@@ -4,7 +4,7 @@ Every stage leaves a checkpoint named by a fingerprint of all that it depends on
 stopped goes on after its last finished stage, and a changed setting redoes only what it touches.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from observer import __version__, taxonomies
@@ -21,6 +21,7 @@ from observer.media import encode_opus
 from observer.observation import EngineUsed, Observation, Provenance
 from observer.refining import refined
 from observer.report import Report, claims
+from observer.role_cues import JoinedRoles, join_cues
 from observer.segmentation import in_sentences
 from observer.structure import find_exchanges, find_waits
 from observer.timeline import RoleSpan
@@ -87,22 +88,19 @@ class _Job:
         """All stages. Raises what they raise."""
         heard = self.hearing.hear() if self.hearing else None
         self.notes += heard.notes if heard else ()
-        transcript = self._words(heard)
+        recognised = self._recognised(heard)
+        imported = self._imported(heard)
+        transcript, notes = self._joined(imported, recognised, heard)
+        if heard is not None and (cued := self._with_cues(heard, transcript)) is not None:
+            heard = cued
+            transcript, notes = self._joined(imported, recognised, heard)
+        self.notes += notes
         timeline = (
             declared_on(heard.timeline, transcript) if heard else tuple(timeline_from(transcript))
         )
         return self._measure(heard, transcript, timeline)
 
     # -- words ---------------------------------------------------------------------------
-
-    def _words(self, heard: Heard | None) -> Transcript:
-        recognised = self._recognised(heard)
-        if self.source.transcript is not None:
-            imported = read(self.source.transcript, language=self.settings.language)
-            return self._joined(imported, heard, recognised)
-        if recognised is None or heard is None:
-            return Transcript(language=self.settings.language or "und")
-        return with_roles(recognised, heard.timeline)
 
     def _recognised(self, heard: Heard | None) -> Transcript | None:
         """What the recogniser hears; None without one or without a recording."""
@@ -122,25 +120,64 @@ class _Job:
         )
         return _Recognised(transcript, engine.notes)
 
-    def _joined(
-        self, imported: ImportedTranscript, heard: Heard | None, recognised: Transcript | None
-    ) -> Transcript:
-        """The file's words, one utterance a sentence, with what the sound adds to them."""
+    def _imported(self, heard: Heard | None) -> ImportedTranscript | None:
+        """The file's words, one utterance a sentence; None without a file."""
+        if self.source.transcript is None:
+            return None
+        imported = read(self.source.transcript, language=self.settings.language)
         if heard is None:
             cut = in_sentences(imported)
             self._note_all(cut)
-            return cut.transcript
+            return cut
         cut = in_sentences(imported, heard.speech, heard.timeline)
         self._note_all(cut)
         compared = imported if imported.transcript.timed else cut
         if (note := witness_agreement(compared, heard.timeline).note) is not None:
             self.notes.append(Note(note.en, note.zh))
-        merged = merge_witnesses(cut, heard.timeline, heard.speech)
+        return cut
+
+    def _joined(
+        self,
+        imported: ImportedTranscript | None,
+        recognised: Transcript | None,
+        heard: Heard | None,
+    ) -> tuple[Transcript, tuple[Note, ...]]:
+        """The words with what the sound adds to them, and what to tell of that."""
+        if heard is None:
+            nothing = Transcript(language=self.settings.language or "und")
+            return (imported.transcript if imported else nothing), ()
+        if imported is None:
+            nothing = Transcript(language=self.settings.language or "und")
+            return (with_roles(recognised, heard.timeline) if recognised else nothing), ()
+        merged = merge_witnesses(imported, heard.timeline, heard.speech)
         if recognised is None:
-            return merged
+            return merged, ()
         better = refined(merged, recognised)
-        self.notes.append(better.note)
-        return better.transcript
+        return better.transcript, (better.note,)
+
+    def _with_cues(self, heard: Heard, transcript: Transcript) -> Heard | None:
+        """What was heard, in the light of who asks, directs and answers; None without words."""
+        cues, words = self.engines.cues, self.engines.transcriber
+        if cues is None or len(transcript) == 0:
+            return None
+        poor = self.source.transcript is None and words is not None and words.low_accuracy
+        enrolled = self.source.teacher_voice is not None or bool(self.source.teacher_at)
+        said = [(u.text, u.start, u.end, u.role, u.role_probability) for u in transcript]
+        key = fingerprint(__version__, heard.key, identity(cues), poor, enrolled, said)
+        found = self.kept.stage(
+            "role_cues",
+            key,
+            JoinedRoles,
+            lambda: join_cues(
+                heard.timeline,
+                heard.swap,
+                transcript,
+                cues.evidence(transcript, low_accuracy=poor),
+                enrolled=enrolled,
+            ),
+        )
+        self.notes += found.notes
+        return replace(heard, timeline=found.timeline, swap=found.swap)
 
     def _note_all(self, imported: ImportedTranscript) -> None:
         self.notes += (Note(note.en, note.zh) for note in imported.notes)
@@ -225,12 +262,18 @@ class _Job:
                 EngineUsed("roles", engines.roles.name, engines.roles.version),
                 *used,
             ]
+            if engines.cues is not None and self._has_words:
+                used.append(EngineUsed("role_cues", engines.cues.name, engines.cues.version))
         words = engines.transcriber
         if words is not None and self.hearing is not None:
             used.append(EngineUsed("transcriber", words.name, words.version, engines.reason))
         elif self.source.transcript is None:
             used.append(EngineUsed("transcriber", "none", "", engines.reason))
         return tuple(used)
+
+    @property
+    def _has_words(self) -> bool:
+        return self.source.transcript is not None or self.engines.transcriber is not None
 
     def _inputs(self, heard: Heard | None) -> dict[str, str]:
         """Kind of input → sha256."""
