@@ -46,13 +46,15 @@ class TextDecoder:
         import torch
 
         sound = features.to(self.projected) if self.projected else features
+
+        def laid_out(attention: "MultiHeadAttention", x: "torch.Tensor") -> "torch.Tensor":
+            contiguous = torch.contiguous_format
+            return _by_head(attention, x).to(features.dtype, memory_format=contiguous)
+
         with torch.no_grad():
             return [
-                (
-                    _by_head(attention, attention.key(sound)).to(features.dtype).contiguous(),
-                    _by_head(attention, attention.value(sound)).to(features.dtype).contiguous(),
-                )
-                for attention in (block.cross_attn for block in self.model.decoder.blocks)
+                (laid_out(a, a.key(sound)), laid_out(a, a.value(sound)))
+                for a in (block.cross_attn for block in self.model.decoder.blocks)
             ]
 
     def states(

@@ -12,7 +12,7 @@ from observer.media import Samples
 if TYPE_CHECKING:
     import torch
     from whisper.decoding import DecodingResult
-    from whisper.model import Whisper
+    from whisper.model import AudioEncoder, MultiHeadAttention, Whisper
     from whisper.tokenizer import Tokenizer
 
 
@@ -110,9 +110,50 @@ def encode(model: "Whisper", waves: Iterable[Samples], *, bf16: bool) -> "torch.
         if model.device.type == "cuda":
             features: torch.Tensor = model.encoder(batch.half())
             return features
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            features = model.encoder(batch)
+        features = _encode_in_bfloat16(model.encoder, batch) if bf16 else model.encoder(batch)
     return features.float()
+
+
+def _encode_in_bfloat16(encoder: "AudioEncoder", mels: "torch.Tensor") -> "torch.Tensor":
+    """`AudioEncoder.forward`, with attention a piece at a time where the CPU has no AMX.
+
+    There torch's fused attention is no faster in bfloat16 than in float32, plain products are.
+    """
+    import torch
+    from torch.nn.functional import gelu
+
+    if torch.cpu.get_capabilities().get("amx_bf16"):
+        whole: torch.Tensor = encoder(mels.bfloat16())
+        return whole
+    x = gelu(encoder.conv2(gelu(encoder.conv1(mels.bfloat16())))).permute(0, 2, 1)
+    x = (x + encoder.positional_embedding).to(x.dtype)
+    for block in encoder.blocks:
+        x = x + _attention_in_pieces(block.attn, block.attn_ln(x))
+        x = x + block.mlp(block.mlp_ln(x))
+    last: torch.Tensor = encoder.ln_post(x)
+    return last
+
+
+def _attention_in_pieces(attention: "MultiHeadAttention", x: "torch.Tensor") -> "torch.Tensor":
+    """Self-attention of (n, frames, state); scores of one head and 500 frames stay in the cache."""
+    import torch
+
+    n, frames, state = x.shape
+    width = state // attention.n_head
+    queries, keys, values = (
+        part(x).view(n, frames, attention.n_head, width).transpose(1, 2).contiguous()
+        for part in (attention.query, attention.key, attention.value)
+    )
+    queries *= width**-0.5
+    found = torch.empty_like(queries)
+    for window in range(n):
+        for head in range(attention.n_head):
+            key, value = keys[window, head].T, values[window, head]
+            for at in range(0, frames, 500):
+                weights = (queries[window, head, at : at + 500] @ key).softmax(dim=-1)
+                torch.mm(weights, value, out=found[window, head, at : at + 500])
+    joined: torch.Tensor = attention.out(found.transpose(1, 2).reshape(n, frames, state))
+    return joined
 
 
 def vote_language(model: "Whisper", features: "torch.Tensor") -> tuple[str, float]:

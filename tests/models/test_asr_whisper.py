@@ -4,21 +4,24 @@ A scripted checkpoint says one text in every window, with a known time for every
 must come out is known: token k begins at 0.3 s + 0.2 s × k of the window's sound.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from whisper.decoding import DecodingOptions, DecodingResult
 from whisper.model import ModelDimensions, Whisper
 
+from models import whisper_torch
 from models.asr_whisper import WhisperTranscriber
 from models.cleaning import Reason
 from models.languages import primary_language
 from models.scripted import scripted_checkpoint, scripted_words
+from models.whisper_decoder import EncodedSound, TextDecoder
 from models.word_pieces import assemble
 from observer.errors import EngineError, MissingWeights
-from observer.media import Audio
+from observer.media import Audio, Samples
 from observer.timeline import Span
 from observer.transcript import Transcript
 
@@ -149,16 +152,16 @@ def test_a_loop_is_broken_by_a_higher_temperature_and_told(build: Build) -> None
 def test_the_mandarin_prompt_stands_before_every_window(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import whisper
-
     seen: list[tuple[int, object]] = []
-    real = whisper.decode
+    real = TextDecoder.decode
 
-    def watched(model: Whisper, mel: torch.Tensor, options: whisper.DecodingOptions) -> object:
-        seen.append((len(mel), options.prompt))
-        return real(model, mel, options)
+    def watched(
+        self: TextDecoder, sound: EncodedSound, options: DecodingOptions
+    ) -> list[DecodingResult]:
+        seen.append((len(sound), options.prompt))
+        return real(self, sound, options)
 
-    monkeypatch.setattr(whisper, "decode", watched)
+    monkeypatch.setattr(TextDecoder, "decode", watched)
     engine = WhisperTranscriber(model=build(LESSON), batch_size=2)
     engine.transcribe(NOISE, [Span(1, 5), Span(8, 12), Span(15, 19)], "zh")
     assert seen == [(2, "以下是普通话的句子。"), (1, "以下是普通话的句子。")]
@@ -176,27 +179,29 @@ def test_memory_that_does_not_suffice_halves_the_batch_for_good(
 ) -> None:
     """The encoder refuses more than two windows, with the error torch raises on a full GPU:
     7 do not fit, 3 do not, 1 does."""
-    from whisper.model import AudioEncoder
-
     speech = [Span(5.0 * i, 5.0 * i + 1.9) for i in range(7)]
     expected = WhisperTranscriber(model=build("好，谁来说？")).transcribe(NOISE, speech, "zh")
     sizes: list[int] = []
-    real = AudioEncoder.forward
+    real = whisper_torch.encode
 
-    def small(self: AudioEncoder, mels: torch.Tensor) -> torch.Tensor:
-        sizes.append(len(mels))
-        if len(mels) > 2:
+    def small(model: Whisper, waves: Sequence[Samples], *, bf16: bool) -> torch.Tensor:
+        sizes.append(len(waves))
+        if len(waves) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return real(self, mels)
+        return real(model, waves, bf16=bf16)
 
-    monkeypatch.setattr(AudioEncoder, "forward", small)
+    monkeypatch.setattr(whisper_torch, "encode", small)
     engine = WhisperTranscriber(model=build("好，谁来说？"), batch_size=8)
     assert engine.transcribe(NOISE, speech, "zh") == expected
     assert sizes == [7, 3, 1, 1, 1, 1, 1, 1, 1]
     assert [n.en for n in engine.notes] == [
         "Memory did not suffice: windows were recognised 1 at a time."
     ]
-    monkeypatch.setattr(AudioEncoder, "forward", lambda *_: (_ for _ in ()).throw(MemoryError()))
+
+    def none(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(whisper_torch, "encode", none)
     with pytest.raises(EngineError, match="smaller model"):
         engine.transcribe(NOISE, speech, "zh")
 
@@ -204,12 +209,10 @@ def test_memory_that_does_not_suffice_halves_the_batch_for_good(
 def test_other_errors_of_the_library_are_not_taken_for_memory(
     build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from whisper.model import AudioEncoder
-
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("shapes cannot be multiplied")
 
-    monkeypatch.setattr(AudioEncoder, "forward", broken)
+    monkeypatch.setattr(whisper_torch, "encode", broken)
     with pytest.raises(RuntimeError, match="shapes"):
         WhisperTranscriber(model=build("好，谁来说？")).transcribe(NOISE, SPEECH, "zh")
 
