@@ -1,4 +1,4 @@
-"""The command line: `observer observe`, `observer evaluate`, `observer models`."""
+"""The command line: `observer observe`, `transcript`, `evaluate roles`, and what others add."""
 
 import json
 import sys
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import models_cli
+from api import models_cli, reading_cli
 from api.messages import told_in
 from api.settings import environment
 from observer import __version__
@@ -36,6 +36,7 @@ evaluate_app = typer.Typer(
 )
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(models_cli.app, name="models")
+evaluate_app.command("labels")(reading_cli.evaluate_labels)
 
 Inputs = Annotated[
     list[Path],
@@ -266,6 +267,10 @@ def transcript_command(
     for line in lines:
         typer.echo(line, err=True)
     typer.echo(str(target))
+
+
+app.command("label", epilog=EXIT_CODES)(reading_cli.label)
+app.command("train", epilog=EXIT_CODES)(reading_cli.train)
 
 
 @app.command()

@@ -1,13 +1,17 @@
 """Printing what `observer evaluate` measured."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from models.evaluate import LessonScore, RolesEvaluation, evaluate_roles
+from models.evaluate.labels import Score, evaluate_labels
+from models.evaluate.roles import LessonScore, RolesEvaluation, evaluate_roles
+from models.labeller import WEIGHTS
 from observer.errors import Language
 
 HEADINGS: dict[Language, tuple[str, ...]] = {
@@ -20,6 +24,60 @@ HEADINGS: dict[Language, tuple[str, ...]] = {
         *("DER", "齐答秒", "测得", "小组秒", "测得", "等待边界误差中位数"),
     ),
 }
+
+
+LABEL_HEADINGS: dict[Language, tuple[str, ...]] = {
+    "en": ("", "n", "P", "R", "F1", "read/true"),
+    "zh": ("", "n", "精确率", "召回率", "F1", "判读/实际"),
+}
+
+
+def print_labels(
+    task: str,
+    data: Path,
+    weights: Path | None,
+    *,
+    as_json: bool,
+    as_card: bool,
+    language: Language,
+) -> None:
+    """Score the labels of `task`; a table appears when its condition is done.
+
+    Raises UsageError, DatasetError, MissingWeights.
+    """
+    quiet = as_json or as_card
+    screen = Console(width=None if Console().is_terminal else 120)
+    scores = evaluate_labels(
+        task,
+        data,
+        weights=weights or WEIGHTS,
+        on_score=(lambda _score: None) if quiet else lambda s: screen.print(_labels(s, language)),
+    )
+    if as_json:
+        print(json.dumps([asdict(s) for s in scores], ensure_ascii=False, indent=1))  # noqa: T201
+    elif as_card:
+        print(card(scores), end="")  # noqa: T201
+
+
+def _labels(score: Score, language: Language) -> Table:
+    table = Table(box=None, pad_edge=False, title_justify="left", caption_justify="left")
+    table.title = f"{score.taxonomy} · {score.condition} · n = {score.n}"
+    table.caption = (
+        f"micro {score.micro_found:.3f} ({score.accuracy:.3f}) · "
+        f"macro {score.macro_found:.3f} ({score.macro:.3f}) · κ {score.kappa:.3f} · "
+        f"MCC {score.mcc:.3f} · ECE {score.calibration_error:.3f} · {score.per_second:,.0f}/s\n"
+        + {
+            "en": "micro and macro without none (with it)",
+            "zh": "micro、macro 不含 none（括号内含）",
+        }[language]
+    )
+    for number, heading in enumerate(LABEL_HEADINGS[language]):
+        table.add_column(heading, justify="left" if number == 0 else "right")
+    for code in score.codes:
+        figures = (code.precision, code.recall, code.f1, code.bias)
+        told = ("–" if isnan(x) else f"{x:.3f}" for x in figures)
+        table.add_row(code.code, f"{code.n}", *told)
+    return table
 
 
 def print_roles(folder: Path, *, as_json: bool, language: Language) -> None:
@@ -88,3 +146,27 @@ def _summary(result: RolesEvaluation, language: Language) -> str:
         f"DER (collar .25 s) {der}; wait edges, median {edges}; "
         f"ECE of role probabilities {ece}. Engines: {engines}."
     )
+
+
+def card(scores: Sequence[Score]) -> str:
+    """The figures as Markdown tables, for the model card."""
+    lines = [
+        "| taxonomy | condition | n | micro | mean | macro | accuracy | κ | MCC | ECE | /s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for s in scores:
+        figures = (s.micro_found, s.macro_found, s.macro, s.accuracy, s.kappa, s.mcc)
+        told = " | ".join(_figure(x) for x in (*figures, s.calibration_error))
+        lines.append(f"| {s.taxonomy} | {s.condition} | {s.n} | {told} | {s.per_second:,.0f} |")
+    lines += ["", "micro and mean leave the code none out; macro is the mean F1 of all codes.", ""]
+    lines += ["| taxonomy | condition | code | n | P | R | F1 | read / true |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for s in scores:
+        for c in s.codes:
+            told = " | ".join(_figure(x) for x in (c.precision, c.recall, c.f1, c.bias))
+            lines.append(f"| {s.taxonomy} | {s.condition} | {c.code} | {c.n} | {told} |")
+    return "\n".join(lines) + "\n"
+
+
+def _figure(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.3f}"

@@ -25,6 +25,7 @@ from models.questions import READ_ROLES, language_of, sentences_of
 from models.rules.context import in_context
 from models.rules.reading import SOURCE, Readings, Sentence
 from models.transferred import teacher_moves
+from observer.confusion import Confusion, loads
 from observer.discourse import Label
 from observer.engines import Note, OnProgress, ignore_progress
 from observer.errors import MissingWeights
@@ -35,6 +36,7 @@ from observer.transcript import Transcript, Utterance
 VERSION = "1"
 WEIGHTS = Path(__file__).parent / "weights"
 SETTINGS = "settings.json"
+CONFUSIONS = "confusions.json"
 
 _SAID = (*READ_ROLES, Role.GROUP)
 """Whose words the readers see; group talk is context only."""
@@ -95,8 +97,8 @@ class TrainedLabeller:
     Teachers' utterances get every taxonomy of their language; those without a role the
     question and instruction labels; students' `question_form` and `student_move`; choral
     answers `student_move`; group talk and media nothing. Each utterance is read in its own
-    script. `weights` is the folder with the weights' folders; `readers` (language → models)
-    replaces what is there.
+    script. `weights` is the folder with the weights' folders; those in `own` go before it.
+    `readers` (language → models) replaces what is there.
     """
 
     name = "trained"
@@ -105,10 +107,12 @@ class TrainedLabeller:
         self,
         weights: Path = WEIGHTS,
         *,
+        own: Path | None = None,
         readers: Mapping[str, Sequence[Reader]] | None = None,
         threads: int = 1,
     ) -> None:
         self.weights = weights
+        self.own = own
         self.readers = readers
         self.threads = threads
         self.notes: tuple[Note, ...] = ()
@@ -118,10 +122,15 @@ class TrainedLabeller:
         """Of this layer, the rules, and the weights that are there."""
         parts = [VERSION, SOURCE]
         for shipped in (s for table in READERS.values() for s in table):
-            file = self.weights / shipped.folder / SETTINGS
+            file = self._folder(shipped) / SETTINGS
             if file.is_file():
                 parts.append(f"{shipped.folder}-{sha256(file.read_bytes()).hexdigest()[:8]}")
         return "+".join(parts)
+
+    @property
+    def confusions(self) -> Mapping[str, Confusion]:
+        """What was measured on development lessons (`benchmarks/counts.py --write`)."""
+        return _confusions(self.weights)
 
     def label(
         self, transcript: Transcript, on_progress: OnProgress = ignore_progress
@@ -169,12 +178,16 @@ class TrainedLabeller:
         self.notes = tuple(notes)
         return rows
 
+    def _folder(self, shipped: Shipped) -> Path:
+        own = None if self.own is None else self.own / shipped.folder
+        return own if own and (own / SETTINGS).is_file() else self.weights / shipped.folder
+
     def _readers(self, language: str, notes: list[Note]) -> Iterator[Reader]:
         if self.readers is not None:
             yield from self.readers.get(language, ())
             return
         for shipped in READERS[language]:
-            folder = self.weights / shipped.folder
+            folder = self._folder(shipped)
             if (folder / SETTINGS).is_file():
                 yield _reader(shipped.reader, folder, self.threads)
             elif not shipped.optional:
@@ -202,6 +215,12 @@ def _settings(weights: Path) -> Mapping[str, Mapping[str, float]]:
         return {}
     found: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return {k: dict(v) for k, v in found["abstain_below"].items()}
+
+
+@lru_cache(4)
+def _confusions(weights: Path) -> Mapping[str, Confusion]:
+    file = weights / CONFUSIONS
+    return loads(file.read_text("utf-8")) if file.is_file() else {}
 
 
 def _missing(language: str, what: str | MissingWeights) -> Note:

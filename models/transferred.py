@@ -86,7 +86,8 @@ def teacher_moves(
     if weights is None or not any(mandarin):
         return none
     lines = [Line.of(u.role if u.role in _HEARD else None, u.text, "zh") for u in utterances]
-    asks = [1 - row[FORM].of("none") if FORM in row else 0.0 for row in rows]
+    # Mandarin tags (对吧) end many a revoicing; English marks of tags mostly call for attention.
+    asks = [row[FORM].of("real") if FORM in row else 0.0 for row in rows]
     chances = overlap(lines, asks, "zh", weights)
     return [
         {"teacher_move": _pressed(chance.tolist(), readings, row)}

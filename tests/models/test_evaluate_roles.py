@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.evaluate import (
+from models.evaluate.roles import (
     Reliability,
     calibration_error,
     evaluate_roles,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.evaluate import score_roles
+from models.evaluate.roles import score_roles
 from models.labelled import labelled_lessons, read_truth
 from models.simulate.__main__ import main
 from models.simulate.clips import RATE, audible, phrases, read_clips

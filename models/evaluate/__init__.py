@@ -1,0 +1,1 @@
+"""Measuring engines against labelled data: roles on lessons, labels on corpora."""

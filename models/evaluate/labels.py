@@ -1,0 +1,301 @@
+"""Scores labels against labelled sentences: the figures that a model card states.
+
+A task reads a development corpus, which no shipped weights were trained on, and gives one Score
+for each taxonomy and condition (with or without punctuation, with word errors, without what
+follows, natural or enriched sentences).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from math import isnan, nan, sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.labeller import READERS, WEIGHTS, Reader
+from models.predictions import Prediction
+from observer.engines import ignore_progress
+from observer.errors import UsageError
+from observer.reliability import cohen_kappa
+from observer.timeline import Role
+from observer.transcript import Utterance
+
+if TYPE_CHECKING:
+    from models.datasets.mandarin import QuestionSentence
+
+BINS = 15
+"""Of the calibration error, as in Guo et al. (ICML 2017)."""
+NONE = "none"
+OnScore = Callable[["Score"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeScore:
+    """One code; nan where nothing could be divided."""
+
+    code: str
+    n: int
+    """True cases."""
+    precision: float
+    recall: float
+    f1: float
+    bias: float
+    """Cases read over true cases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One taxonomy under one condition."""
+
+    taxonomy: str
+    condition: str
+    n: int
+    codes: tuple[CodeScore, ...]
+    accuracy: float
+    macro: float
+    """Mean F1 of all codes that are true somewhere."""
+    macro_found: float
+    """The same without the code "none"."""
+    micro_found: float
+    """F1 of the pooled cases of all codes but "none"."""
+    kappa: float
+    """Cohen's; nan where both hold a single code."""
+    mcc: float
+    """Matthews' correlation, for several classes (Gorodkin 2004, Comput. Biol. Chem. 28:367)."""
+    calibration_error: float
+    per_second: float
+    """Utterances read a second with all labels of the reader, one thread."""
+
+    def of(self, code: str) -> CodeScore:
+        """Figures of `code`. Raises KeyError."""
+        for found in self.codes:
+            if found.code == code:
+                return found
+        raise KeyError(code)
+
+
+def score(
+    taxonomy: str,
+    condition: str,
+    true: Sequence[str],
+    read: Sequence[str],
+    sure: Sequence[float],
+    codes: Sequence[str],
+    per_second: float = nan,
+) -> Score:
+    """Compare n true codes with what was read and how sure (the code's probability).
+
+    Codes that are never true are left out of the macro means. Raises ValueError when the
+    sequences differ in length or are empty.
+    """
+    if not true or not len(true) == len(read) == len(sure):
+        raise ValueError(f"nothing to compare: {len(true)}, {len(read)}, {len(sure)}")
+    found = tuple(_code(code, true, read) for code in codes)
+    present = [c for c in found if c.n]
+    told = [c for c in present if c.code != NONE]
+    hits = sum(t == r != NONE for t, r in zip(true, read, strict=True))
+    sides = sum(t != NONE for t in true) + sum(r != NONE for r in read)
+    return Score(
+        taxonomy,
+        condition,
+        len(true),
+        found,
+        sum(t == r for t, r in zip(true, read, strict=True)) / len(true),
+        _mean(c.f1 for c in present),
+        _mean(c.f1 for c in told),
+        2 * hits / sides if sides else nan,
+        nan if len(set(true) | set(read)) == 1 else cohen_kappa(true, read),
+        matthews(true, read),
+        calibration_error([t == r for t, r in zip(true, read, strict=True)], sure),
+        per_second,
+    )
+
+
+def _code(code: str, true: Sequence[str], read: Sequence[str]) -> CodeScore:
+    hits = sum(t == r == code for t, r in zip(true, read, strict=True))
+    n, said = true.count(code), read.count(code)
+    return CodeScore(
+        code,
+        n,
+        hits / said if said else nan,
+        hits / n if n else nan,
+        2 * hits / (n + said) if n + said else nan,
+        said / n if n else nan,
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    kept = list(values)
+    return sum(kept) / len(kept) if kept else nan
+
+
+def matthews(true: Sequence[str], read: Sequence[str]) -> float:
+    """R_K of Gorodkin (2004); nan where one side holds a single code."""
+    n, codes = len(true), set(true) | set(read)
+    hits = sum(t == r for t, r in zip(true, read, strict=True))
+    sides = [(true.count(c), read.count(c)) for c in codes]
+    below = (n * n - sum(t * t for t, _ in sides)) * (n * n - sum(r * r for _, r in sides))
+    return (hits * n - sum(t * r for t, r in sides)) / sqrt(below) if below else nan
+
+
+def calibration_error(right: Sequence[bool], sure: Sequence[float], bins: int = BINS) -> float:
+    """Expected calibration error: |confidence − accuracy| over equal-width bins, by cases."""
+    gaps = [0.0] * bins
+    for hit, probability in zip(right, sure, strict=True):
+        gaps[min(bins - 1, int(probability * bins))] += probability - hit
+    return sum(map(abs, gaps)) / len(right)
+
+
+# -- tasks -----------------------------------------------------------------------------------
+
+Task = Callable[[Path, Reader], Iterator[Score]]
+
+
+def evaluate_labels(
+    task: str, data: Path, *, weights: Path = WEIGHTS, on_score: OnScore = lambda _s: None
+) -> tuple[Score, ...]:
+    """Score the weights of `task` on the development corpora below `data`.
+
+    Raises UsageError (no such task), DatasetError, MissingWeights.
+    """
+    if task not in TASKS:
+        known = ", ".join(sorted(TASKS))
+        raise UsageError(
+            en=f"There is no task {task!r}. Known: {known}.",
+            zh=f"没有名为“{task}”的任务。可用：{known}。",
+        )
+    language, place, run = TASKS[task]
+    shipped = READERS[language][place]
+    module, _, name = shipped.reader.partition(":")
+    reader: Reader = getattr(import_module(module), name)(weights / shipped.folder, threads=1)
+    found = []
+    for item in run(data, reader):
+        found.append(item)
+        on_score(item)
+    return tuple(found)
+
+
+def _moves(data: Path, reader: Reader) -> Iterator[Score]:
+    """Whole development lessons of TalkMoves; see models.moves.calibration for the disguises."""
+    from models.datasets.talkmoves import read_talkmoves
+    from models.moves.calibration import disguised, with_word_errors
+    from models.moves.corruption import bare
+    from models.moves.examples import Vocabulary
+
+    lessons, _ = read_talkmoves(data, "dev")
+    plain = disguised(lessons, bare)
+    noisy = with_word_errors(lessons, 0.2, Vocabulary(lessons).running, 1)
+    truth: dict[str, list[str | None]] = {
+        "teacher_move": [s.teacher_move for x in lessons for s in x.sentences],
+        "student_move": [s.student_move for x in lessons for s in x.sentences],
+        "question": [
+            None if s.role is None else ("yes" if s.asks else "no")
+            for x in lessons
+            for s in x.sentences
+        ],
+    }
+    guises = (
+        ("bare", plain, True),
+        ("punctuated", lessons, True),
+        ("bare, next unknown", plain, False),
+        ("20 % word errors", noisy, True),
+    )
+    for condition, shown, known in guises:
+        said = [[_uttered(s.text, s.role) for s in x.sentences] for x in shown]
+        yield from _compared(condition, said, truth, reader, next_known=known)
+
+
+def _questions(data: Path, reader: Reader) -> Iterator[Score]:
+    """questions_zh dev, each sentence alone; kinds on the truly real questions."""
+    from models.datasets.mandarin import read_questions_zh
+    from models.mandarin.features import without_marks
+
+    sentences, _ = read_questions_zh(data, "dev")
+    for part in ("natural", "enriched"):
+        mine = [s for s in sentences if (s.part == "natural") == (part == "natural")]
+        yield from questions_read(part, mine, reader)
+        bare = [replace(s, text=without_marks(s.text)) for s in mine]
+        yield from questions_read(f"{part}, bare", bare, reader)
+
+
+def questions_read(
+    condition: str, sentences: Sequence["QuestionSentence"], reader: Reader
+) -> Iterator[Score]:
+    """The four question taxonomies on labelled sentences, each read alone."""
+    truth: dict[str, list[str | None]] = {
+        "question_form": [s.form for s in sentences],
+        "question_demand": [s.demand for s in sentences],
+        "sihe": [s.sihe for s in sentences],
+        "openness": [s.openness for s in sentences],
+    }
+    said = [[_uttered(s.text, Role.TEACHER)] for s in sentences]
+    yield from _compared(condition, said, truth, reader)
+
+
+def _instruction(data: Path, reader: Reader) -> Iterator[Score]:
+    """DialogID dev, each sentence alone."""
+    from models.datasets.mandarin import read_dialogid
+    from models.mandarin.features import without_marks
+
+    sentences, _ = read_dialogid(data, "dev")
+    truth: dict[str, list[str | None]] = {"instruction": [s.instruction for s in sentences]}
+    for condition, change in (("as recognised", str), ("bare", without_marks)):
+        said = [[_uttered(change(s.text), Role.TEACHER)] for s in sentences]
+        yield from _compared(condition, said, truth, reader)
+
+
+TASKS: Mapping[str, tuple[str, int, Task]] = {
+    "moves": ("en", 0, _moves),
+    "questions": ("zh", 0, _questions),
+    "instruction": ("zh", 0, _instruction),
+}
+"""Task → (language and place of its reader in `models.labeller.READERS`, what is scored)."""
+
+
+def _uttered(text: str, role: Role | None) -> Utterance:
+    return Utterance("", text, role=role)
+
+
+def _compared(
+    condition: str,
+    lessons: Sequence[Sequence[Utterance]],
+    truth: Mapping[str, Sequence[str | None]],
+    reader: Reader,
+    **settings: bool,
+) -> Iterator[Score]:
+    """Read all lessons, then one Score for each taxonomy of `truth`, where it says something.
+
+    Sentences without context (lessons of one) are read as one run: that is how they are fast.
+    """
+    alone = all(len(lesson) == 1 for lesson in lessons)
+    runs = [[u for lesson in lessons for u in lesson]] if alone else lessons
+    reader.predict(runs[0][:8], ignore_progress)
+    began = time.perf_counter()
+    found = [reader.predict(run, ignore_progress, **settings) for run in runs]
+    per_second = sum(map(len, runs)) / (time.perf_counter() - began)
+    for taxonomy, codes in truth.items():
+        parts = [p for run in found for p in run if p.taxonomy == taxonomy]
+        if not parts:
+            continue
+        true, read, sure = _paired(codes, parts)
+        if true:
+            yield score(taxonomy, condition, true, read, sure, parts[0].codes, per_second)
+
+
+def _paired(
+    truth: Sequence[str | None], parts: Sequence[Prediction]
+) -> tuple[list[str], list[str], list[float]]:
+    rows = [row for part in parts for row in part.probabilities.tolist()]
+    kept = [
+        (code, row)
+        for code, row in zip(truth, rows, strict=True)
+        if code is not None and not isnan(row[0])
+    ]
+    names = parts[0].codes
+    tops = [max(range(len(names)), key=row.__getitem__) for _, row in kept]
+    return (
+        [code for code, _ in kept],
+        [names[top] for top in tops],
+        [row[top] for top, (_, row) in zip(tops, kept, strict=True)],
+    )
