@@ -91,8 +91,10 @@ class Discourse:
         return Discourse(self.transcript, tuple(merged))
 
     def codes(self, taxonomy: str) -> dict[str, str]:
-        """Utterance id → code in `taxonomy`."""
-        return {x.utterance: x.code for x in self.labels if x.taxonomy == taxonomy}
+        """Utterance id → code in `taxonomy`; those with an unclear label are left out."""
+        return {
+            x.utterance: x.code for x in self.labels if x.taxonomy == taxonomy and not x.unclear
+        }
 
     def of(self, utterance: str) -> dict[str, Label]:
         """Taxonomy → label of one utterance."""

@@ -218,7 +218,36 @@ def _speak(lesson: _Lesson, seconds: float) -> _Lesson:
     return lesson
 
 
+def _read_moves(lesson: _Lesson) -> None:
+    """Talk moves as trained models would read them; a few are unclear."""
+    rng = random.Random(11)
+    before: Role | None = None
+    for utterance in lesson.utterances:
+        teacher, p = utterance.role is Role.TEACHER, round(rng.uniform(0.35, 0.99), 3)
+        found: list[tuple[str, str, str]] = []
+        answers = before is Role.STUDENT
+        if teacher and lesson.zh:
+            acts = ("none", "none", "guidance", "reviewing", "summarization", "note_taking")
+            found.append(("instruction", rng.choice(acts), "zh-1"))
+            move = rng.choice(("restate", "revoice", "none")) if answers else "none"
+            if utterance.text.startswith(("为什么", "你是怎么")):
+                move = "press_reasoning"
+            found.append(("teacher_move", move, "zh-1-transferred"))
+        elif teacher:
+            move = rng.choice(("keep_together", "none", "press_accuracy"))
+            found.append(("teacher_move", "revoice" if answers else move, "en-1"))
+            if answers:
+                found.append(("uptake", rng.choice(("low", "mid", "high")), "en-1"))
+                found.append(("focusing", rng.choice(("none", "focusing", "funneling")), "en-1"))
+        elif utterance.role is Role.STUDENT and not lesson.zh:
+            found.append(("student_move", rng.choice(("claim", "evidence", "none")), "en-1"))
+        for taxonomy, code, source in found:
+            lesson.labels.append(Label(utterance.id, taxonomy, code, p, source, unclear=p < 0.42))
+        before = utterance.role
+
+
 def _finish(lesson: _Lesson, name: str, language: str) -> Observation:
+    _read_moves(lesson)
     duration = round(lesson.now, 2)
     silence = [
         RoleSpan(s.start, s.end, Role.SILENCE, 0.97)

@@ -13,23 +13,24 @@ from api.render.texts import Texts, clock
 from observer.discourse import Wait
 from observer.indicators import Indicator
 from observer.indicators.st import CurvePoint
-from observer.taxonomies import Taxonomy
 from observer.timeline import Seconds
 
 
 @dataclass(frozen=True, slots=True)
-class ShareRow:
-    """One row of the talk chart: a share with its 95 % interval."""
+class MeasureRow:
+    """One row of a chart of figures: a value with its 95 % interval."""
 
     name: str
     value: float
     low: float | None
     high: float | None
     colour: str
+    words: str
+    """The value as it is read."""
 
 
-def shares(rows: Sequence[ShareRow], text: Texts) -> Spec:
-    """Dots with 95 % intervals on a 0–100 % axis, one row a share."""
+def measures(rows: Sequence[MeasureRow], text: Texts, *, percent: bool) -> Spec:
+    """Dots with 95 % intervals, one row a figure; shares on a 0–100 % axis, numbers from 0."""
     values = [
         {
             "name": r.name,
@@ -37,22 +38,31 @@ def shares(rows: Sequence[ShareRow], text: Texts) -> Spec:
             "low": r.value if r.low is None else r.low,
             "high": r.value if r.high is None else r.high,
             "colour": ink(r.colour),
-            "words": text.percent(r.value),
+            "words": r.words,
         }
         for r in rows
     ]
-    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=False))
+    y = alt.Y(
+        "name:N",
+        sort=None,
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, grid=False, labelPadding=14),
+    )
+    most = max((r.value if r.high is None else r.high for r in rows), default=1.0)
     x = alt.X(
         "low:Q",
         title=None,
-        scale=alt.Scale(domain=[0, 1]),
-        axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1]),
+        scale=alt.Scale(domain=[0, 1] if percent else [0, max(1.0, most)], nice=not percent),
+        axis=alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1])
+        if percent
+        else alt.Axis(tickCount=5, tickMinStep=1),
     )
+    form = ".1%" if percent else ".1f"
     tip = [
         alt.Tooltip("name:N", title=text("chart.figure")),
-        alt.Tooltip("value:Q", format=".1%", title=text("chart.value")),
-        alt.Tooltip("low:Q", format=".1%", title=text("chart.low")),
-        alt.Tooltip("high:Q", format=".1%", title=text("chart.high")),
+        alt.Tooltip("value:Q", format=form, title=text("chart.value")),
+        alt.Tooltip("low:Q", format=form, title=text("chart.low")),
+        alt.Tooltip("high:Q", format=form, title=text("chart.high")),
     ]
     base = alt.Chart(data(values)).encode(y=y, tooltip=tip)
     colour = alt.Color("colour:N", scale=None)
@@ -63,7 +73,7 @@ def shares(rows: Sequence[ShareRow], text: Texts) -> Spec:
     word = base.mark_text(dy=-13, fontWeight="bold", fontSize=12).encode(
         x="value:Q", text="words:N"
     )
-    return finished(alt.layer(bar, dot, word), width=420, height=44 * len(rows))
+    return finished(alt.layer(bar, dot, word), width=420 if percent else 320, height=44 * len(rows))
 
 
 def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) -> Spec:
@@ -117,27 +127,6 @@ def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) ->
         y="s:Q", x=alt.value(0), text="t:N"
     )
     return finished(alt.layer(stem, line, word, head), width=620, height=210)
-
-
-def kinds(taxonomy: Taxonomy, counts: Sequence[tuple[str, int]], text: Texts) -> Spec:
-    """Bars: how many questions of each kind; `counts` are (code, count) in taxonomy order."""
-    values = [
-        {"name": text.pick(zh=taxonomy[code].zh, en=taxonomy[code].en), "count": count}
-        for code, count in counts
-    ]
-    base = alt.Chart(data(values)).encode(
-        y=alt.Y(
-            "name:N", sort=None, title=None, axis=alt.Axis(domain=False, ticks=False, grid=False)
-        ),
-        x=alt.X("count:Q", title=None, axis=None),
-        tooltip=[
-            alt.Tooltip("name:N", title=text("chart.kind")),
-            alt.Tooltip("count:Q", title=text("chart.count")),
-        ],
-    )
-    bar = base.mark_bar(height=15, color=ink("teacher"), opacity=0.88)
-    word = base.mark_text(align="left", dx=6, fontWeight="bold").encode(text="count:Q")
-    return finished(alt.layer(bar, word), width=300, height=28 * len(values))
 
 
 def st_curve(curve: Sequence[CurvePoint], interval: Seconds, text: Texts) -> Spec:

@@ -2,16 +2,26 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from markupsafe import Markup
 
 from api.render import charts, figures
 from api.render.chart_style import Spec, svg
-from api.render.charts import ShareRow
+from api.render.charts import MeasureRow
 from api.render.texts import Texts
+from observer.indicators.catalogue import CATALOGUE
 from observer.indicators.st import curve
 from observer.observation import Observation
-from observer.taxonomies import QUESTION_DEMAND, SIHE, Taxonomy
+from observer.taxonomies import (
+    INSTRUCTION,
+    QUESTION_DEMAND,
+    SIHE,
+    STUDENT_MOVE,
+    TEACHER_MOVE,
+    Taxonomy,
+)
 from observer.timeline import Role, Seconds, of_role, total
 
 
@@ -34,17 +44,17 @@ SHARES = (
     ("silence_share", "silence"),
 )
 """Indicator and colour of each row of the talk chart."""
+FEEDBACK_KINDS: Final = ("praise_only", "repeat", "follow_up", "correct", "none")
 
 
 def all_drawings(observation: Observation, duration: Seconds, text: Texts) -> tuple[Drawing, ...]:
     """Every chart that the observation has figures for."""
     makers: tuple[Callable[[], Drawing | None], ...] = (
-        lambda: _shares(observation, text),
+        *(partial(_measured, observation, chart, text) for chart in MEASURES[:1]),
         lambda: _curve(observation, duration, text),
         lambda: _triangle(observation, text),
         lambda: _waits(observation, text),
-        lambda: _kinds(observation, QUESTION_DEMAND, text),
-        lambda: _kinds(observation, SIHE, text),
+        *(partial(_measured, observation, chart, text) for chart in MEASURES[1:]),
     )
     return tuple(d for make in makers if (d := make()) is not None)
 
@@ -53,32 +63,76 @@ def _drawing(name: str, title: str, words: str, spec: Spec, *, stretches: bool) 
     return Drawing(name, title, words, spec, Markup(svg(spec)), stretches)
 
 
-def _shares(observation: Observation, text: Texts) -> Drawing | None:
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """One chart of figures: which indicators, and how their rows are called."""
+
+    id: str
+    names: tuple[str, ...]
+    colours: tuple[str, ...] = ("teacher",)
+    """One for every row, or one for all."""
+    taxonomy: Taxonomy | None = None
+    """Whose codes' names stand at the rows (the indicator's name ends in the code)."""
+
+
+def _kinds(stem: str, taxonomy: Taxonomy, *, end: str = "") -> tuple[str, ...]:
+    return tuple(f"{stem}_{c}{end}" for c in taxonomy.names if c != "none" or stem == "uptake")
+
+
+MEASURES: Final = (
+    Measures("shares", tuple(n for n, _ in SHARES), tuple(c for _, c in SHARES)),
+    Measures("question-demand", _kinds("questions_demand", QUESTION_DEMAND), (), QUESTION_DEMAND),
+    Measures("sihe", _kinds("questions_sihe", SIHE), (), SIHE),
+    Measures(
+        "answered-by",
+        tuple(f"answered_by_{by}" for by in ("student", "choral", "nobody", "teacher")),
+        ("student", "choral", "silence", "teacher"),
+    ),
+    Measures("teacher-moves", _kinds("teacher_move", TEACHER_MOVE), (), TEACHER_MOVE),
+    Measures("student-moves", _kinds("student_move", STUDENT_MOVE), ("student",) * 4, STUDENT_MOVE),
+    Measures("instruction", _kinds("instruction", INSTRUCTION), (), INSTRUCTION),
+    Measures(
+        "feedback",
+        tuple(f"feedback_{k}_share" for k in FEEDBACK_KINDS),
+    ),
+)
+
+
+def _measured(observation: Observation, chart: Measures, text: Texts) -> Drawing | None:
+    """Values with intervals as dots; None where no figure of the chart has a value."""
     by_name = {i.name: i for i in observation.indicators}
     rows, words = [], []
-    for name, colour in SHARES:
+    for place, name in enumerate(chart.names):
         figure = by_name.get(name)
         if figure is None or figure.value is None:
             continue
-        title = text(f"figure.{name}")
-        rows.append(ShareRow(title, figure.value, figure.low, figure.high, colour))
+        title = _row_name(chart, name, text)
+        colour = chart.colours[place] if len(chart.colours) > 1 else "teacher"
+        shown = figures.formatted(name, figure.value, text)
+        rows.append(MeasureRow(title, figure.value, figure.low, figure.high, colour, shown))
+        span = figures.interval(figure, text)
         words.append(
-            text(
-                "chart.shares.row",
-                name=title,
-                value=figures.formatted(name, figure.value, text),
-                interval=figures.interval(figure, text) or "–",
-            )
+            text("chart.shares.row", name=title, value=shown, interval=span)
+            if span
+            else text("chart.kinds.row", name=title, n=shown)
         )
-    if not rows:
+    if not rows or (chart.taxonomy is not None and not any(r.high for r in rows)):
         return None
+    percent = CATALOGUE[chart.names[0]].percent
     return _drawing(
-        "shares",
-        text("chart.shares"),
+        chart.id,
+        text(f"chart.{chart.id}"),
         text("list.semicolon").join(words) + text("list.stop"),
-        charts.shares(rows, text),
+        charts.measures(rows, text, percent=percent),
         stretches=True,
     )
+
+
+def _row_name(chart: Measures, name: str, text: Texts) -> str:
+    if chart.taxonomy is not None:
+        code = next(c for c in chart.taxonomy.codes if name.endswith(f"_{c.code}"))
+        return text.pick(zh=code.zh, en=code.en)
+    return text(f"figure.{name}")
 
 
 def _curve(observation: Observation, duration: Seconds, text: Texts) -> Drawing | None:
@@ -139,31 +193,6 @@ def _waits(observation: Observation, text: Texts) -> Drawing | None:
     )
     spec = charts.waits_over_time(counted, (text("waits.1.short"), text("waits.2.short")), text)
     return _drawing("waits", text("chart.waits"), words, spec, stretches=True)
-
-
-def _kinds(observation: Observation, taxonomy: Taxonomy, text: Texts) -> Drawing | None:
-    form = observation.discourse.codes("question_form")
-    codes = observation.discourse.codes(taxonomy.name)
-    roles = {u.id: u.role for u in observation.transcript}
-    real = [
-        c
-        for u, c in codes.items()
-        if form.get(u, "real") == "real" and roles.get(u) in (Role.TEACHER, None)
-    ]
-    if not real:
-        return None
-    counts = [(c.code, real.count(c.code)) for c in taxonomy.codes]
-    words = [
-        text("chart.kinds.row", name=text.pick(zh=c.zh, en=c.en), n=real.count(c.code))
-        for c in taxonomy.codes
-    ]
-    return _drawing(
-        taxonomy.name.replace("_", "-"),
-        text(f"chart.kinds.{taxonomy.name}", n=len(real)),
-        text.list(words) + text("list.stop"),
-        charts.kinds(taxonomy, counts, text),
-        stretches=True,
-    )
 
 
 def score_words(observation: Observation, duration: Seconds, text: Texts) -> str:

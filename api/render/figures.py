@@ -1,5 +1,6 @@
 """Indicators as they are read: name, value with unit, interval, n."""
 
+import re
 from dataclasses import dataclass
 
 from api.render.evidence import Evidence, Proof
@@ -28,6 +29,15 @@ class Row:
     missing: str | None
     proofs: tuple[Proof, ...]
     more: int
+    family: str
+    """Which of observer.indicators' modules measured it."""
+    uncorrected: str | None
+    """What was counted before correction, where the value is corrected."""
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether it is reckoned per ten minutes."""
+        return self.key.endswith("_per_10_min")
 
 
 def formatted(name: str, value: float, text: Texts, *, unit: bool = True) -> str:
@@ -71,7 +81,17 @@ def _row(figure: Indicator, evidence: Evidence, text: Texts) -> Row:
         None if figure.missing is None else text.pick(zh=figure.missing.zh, en=figure.missing.en),
         tuple(evidence(e) for e in known[:SHOWN]),
         max(0, len(known) - SHOWN),
+        _family(figure),
+        None
+        if figure.uncorrected is None
+        else formatted(figure.name, figure.uncorrected, text, unit=False),
     )
+
+
+def _family(figure: Indicator) -> str:
+    """The rules named in its method ("waits/1")."""
+    found = re.findall(r"\b([a-z]+)/\d", figure.method)
+    return next((f for f in reversed(found) if f != "taxonomies"), "talk")
 
 
 def named(name: str, text: Texts) -> tuple[str, str]:

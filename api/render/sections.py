@@ -9,7 +9,13 @@ from observer.claims import LONG_WAIT
 from observer.discourse import Exchange, Wait
 from observer.observation import Observation
 from observer.structure.waits import EXCLUSIONS
-from observer.taxonomies import QUESTION_DEMAND, QUESTION_FORM, TAXONOMIES
+from observer.taxonomies import (
+    QUESTION_DEMAND,
+    QUESTION_FORM,
+    STUDENT_MOVE,
+    TAXONOMIES,
+    TEACHER_MOVE,
+)
 from observer.timeline import Role, Seconds
 
 UNSURE = 0.6
@@ -145,7 +151,7 @@ def questions(
 
 def _question(name: str, evidence: Evidence, text: Texts) -> QuestionRow:
     labels = evidence.labels.get(name, {})
-    shown = [labels[t] for t in ("sihe", "openness") if t in labels]
+    shown = [labels[t] for t in ("sihe", "openness") if t in labels and not labels[t].unclear]
     codes = [TAXONOMIES[x.taxonomy][x.code] for x in shown]
     deciding = [labels[t].probability for t in ("question_form", "question_demand") if t in labels]
     return QuestionRow(
@@ -183,8 +189,7 @@ def exchange_words(exchanges: Sequence[Exchange], text: Texts) -> str:
 
 
 def lines(observation: Observation, text: Texts) -> tuple[Line, ...]:
-    form = observation.discourse.codes("question_form")
-    names = {c.code: text.pick(zh=c.zh, en=c.en) for c in QUESTION_FORM.codes}
+    tags = _tags(observation, text)
     lines: list[Line] = []
     for u in observation.transcript:
         role = u.role.value if u.role else "unknown"
@@ -196,8 +201,19 @@ def lines(observation: Observation, text: Texts) -> tuple[Line, ...]:
                 clock(u.start) if u.span and u.start is not None else "",
                 role,
                 u.text,
-                names[form[u.id]] if form.get(u.id, "none") != "none" else "",
+                " · ".join(tags.get(u.id, [])),
                 not lines or lines[-1].role != role,
             )
         )
     return tuple(lines)
+
+
+def _tags(observation: Observation, text: Texts) -> dict[str, list[str]]:
+    """Utterance → what it was read as: the form of a question, a talk move."""
+    tags: dict[str, list[str]] = {}
+    for taxonomy in (QUESTION_FORM, TEACHER_MOVE, STUDENT_MOVE):
+        for name, code in observation.discourse.codes(taxonomy.name).items():
+            if code != "none":
+                item = taxonomy[code]
+                tags.setdefault(name, []).append(text.pick(zh=item.zh, en=item.en))
+    return tags

@@ -7,6 +7,8 @@ from markupsafe import Markup
 from api.render import drawings, figures, sections, timeline
 from api.render.drawings import Drawing
 from api.render.evidence import Evidence, Proof
+from api.render.interaction import Interaction, interaction
+from api.render.readings import Readings, readings
 from api.render.texts import Texts, clock
 from observer.observation import Observation
 from observer.report import Claim, claims
@@ -54,10 +56,24 @@ class Page:
     exchange_words: str
     lines: tuple[sections.Line, ...]
     indicators: tuple[figures.Row, ...]
+    readings: Readings
+    interaction: Interaction | None
 
     def drawing(self, name: str) -> Drawing | None:
         """The drawing of that name, or None when there was nothing to draw."""
         return next((d for d in self.drawings if d.id == name), None)
+
+    def valued(self, *prefixes: str) -> list[figures.Row]:
+        """The figures that have a value and a name with one of these beginnings."""
+        return [r for r in self.indicators if r.missing is None and r.key.startswith(prefixes)]
+
+    @property
+    def families(self) -> list[tuple[str, list[figures.Row]]]:
+        """The figures in their families, each in the order of the catalogue."""
+        found: dict[str, list[figures.Row]] = {}
+        for row in self.indicators:
+            found.setdefault(row.family, []).append(row)
+        return list(found.items())
 
 
 def page(observation: Observation, text: Texts) -> Page:
@@ -67,6 +83,7 @@ def page(observation: Observation, text: Texts) -> Page:
     marks = question_marks(observation)
     spans, waits = observation.timeline, observation.waits
     told = observation.claims
+    rows = tuple(figures.rows(observation, evidence, text))
     if observation.language != text.language:
         told = claims(observation, text.language)
     return Page(
@@ -86,7 +103,9 @@ def page(observation: Observation, text: Texts) -> Page:
         exchanges=tuple(sections.exchange(x, evidence, text) for x in observation.exchanges),
         exchange_words=sections.exchange_words(observation.exchanges, text),
         lines=sections.lines(observation, text),
-        indicators=tuple(figures.rows(observation, evidence, text)),
+        indicators=rows,
+        readings=readings(observation, evidence, text),
+        interaction=interaction(observation, rows, duration, text),
     )
 
 

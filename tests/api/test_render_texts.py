@@ -15,7 +15,8 @@ from tests.observation_factory import mandarin_lesson
 
 API = Path(__file__).parent.parent.parent / "api"
 PREFIXED = tuple(
-    "role. sound. language. engine. input. setting. source. exchange. waits. figure.".split()
+    "role. sound. language. engine. input. setting. source. exchange. waits. figure. chart. "
+    "family.".split()
 )
 """Families whose keys are put together from codes."""
 
@@ -41,8 +42,7 @@ def test_no_text_is_unused_and_none_is_missing() -> None:
     source = "\n".join(f.read_text("utf-8") for f in files)
     quoted = set(re.findall(r"[\"']([a-z0-9_]+(?:\.[A-Za-z0-9_]+)*)[\"']", source))
     keys = entries("zh").keys()
-    kinds = {"chart.kinds.question_demand", "chart.kinds.sihe"}
-    unused = {k for k in keys if k not in quoted and not k.startswith(PREFIXED)} - kinds
+    unused = {k for k in keys if k not in quoted and not k.startswith(PREFIXED)}
     assert unused == set()
     asked = set(re.findall(r"\b(?:t|text|fill)\(\s*[\"']([a-z0-9_.]+[a-z0-9_])[\"'][,)\s]", source))
     assert asked - keys == set()
@@ -89,7 +89,8 @@ def test_charts_show_digits_and_words_and_say_them(language: Language) -> None:
     assert lesson.recording is not None
     text = texts(language)
     drawn = drawings.all_drawings(lesson, lesson.recording.duration, text)
-    names = ["shares", "st-curve", "rt-ch", "waits", "question-demand", "sihe"]
+    names = ["shares", "st-curve", "rt-ch", "waits", "question-demand", "sihe", "answered-by"]
+    names += ["teacher-moves", "instruction", "feedback"]
     assert [d.id for d in drawn] == names
     for drawing in drawn:
         shown = re.findall(r"<text[^>]*>([^<]+)</text>", drawing.static)

@@ -1,8 +1,7 @@
 // The score: a click plays from there, arrow keys move between marks, a line shows the moment.
-const score = document.getElementById("score");
 const ask = (detail) => document.dispatchEvent(new CustomEvent("observer:play", { detail }));
 
-if (score) {
+for (const score of document.querySelectorAll("figure.score")) {
   const rows = [...score.querySelectorAll(".score-row")];
   const marks = [...score.querySelectorAll(".mark")].sort(
     (a, b) => Number(a.dataset.start) - Number(b.dataset.start));
