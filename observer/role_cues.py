@@ -175,10 +175,14 @@ class _Slope:
         return cls(sum((a - m) * (b - x) for a, b in pairs) / spread, spread)
 
     def posterior(self, doubt: float, share: float, how: CueEvidence) -> tuple[float, float]:
-        """(probability that the wrong voice was chosen, that the words tell roles here)."""
+        """(probability that the wrong voice was chosen, that the words tell roles here).
+
+        A slope steeper than `contrast` counts as that: no lesson proves more than a usual one.
+        """
+        slope = min(how.contrast, max(-how.contrast, self.value))
         variance = how.between**2 + how.within**2 / self.information
         right, wrong, nothing = (
-            exp(-((self.value - center) ** 2) / (2 * variance)) / sqrt(2 * pi * variance)
+            exp(-((slope - center) ** 2) / (2 * variance)) / sqrt(2 * pi * variance)
             for center in (how.contrast, -how.contrast * share, 0.0)
         )
         told = (1 - doubt) * right + doubt * wrong
@@ -249,9 +253,11 @@ def _updated(teacher: float, log_odds: Sequence[float], trust: float) -> float:
     ratio = exp(sum(log_odds) / sqrt(len(log_odds)))
     blank = (1 - trust) * (ratio + 1) / 2
     known = min(SURE, max(1 - SURE, teacher))
-    odds = log(known / (1 - known)) + log((trust * ratio + blank) / (trust + blank))
-    both = 1 / (1 + exp(-odds))
-    return max(both, teacher) if both > known else min(both, teacher) if both < known else teacher
+    words = log((trust * ratio + blank) / (trust + blank))
+    both = 1 / (1 + exp(-log(known / (1 - known)) - words))
+    if abs(words) < 1e-9 or (words > 0) == (teacher > both):
+        return teacher
+    return both
 
 
 def _former(told: Sequence[_Told], stretches: Sequence[_Stretch]) -> float:
