@@ -4,98 +4,42 @@ One rule a sentence: each looks at its indicator, says nothing where there is no
 little to go on, and names the evidence to be played. The wording is :mod:`observer.phrases`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from observer.discourse import Wait
 from observer.errors import Language
-from observer.indicators import Indicator
+from observer.facts import LONG_WAIT, Facts, ends
 from observer.observation import Observation
-from observer.phrases import phrase
 from observer.report import Claim
+from observer.talk_claims import (
+    answers,
+    feedback,
+    instruction,
+    interaction,
+    student_moves,
+    teacher_moves,
+)
 from observer.taxonomies import QUESTION_DEMAND
 from observer.timeline import Role
 
-SHOWN: Final = 4
-"""At most so many pieces of evidence stand beside one claim."""
 ENOUGH_WAITS: Final = 5
 """Fewer measured waits than this carry no sentence about their median."""
 ENOUGH_QUESTIONS: Final = 8
 """Fewer questions than this carry no invitation about their kinds."""
 ST_TYPES: Final = ("practice", "lecture", "dialogue", "mixed")
-LONG_WAIT: Final = 3.0
-"""Seconds; the usual aim for a wait (FIELD.md §4)."""
 
 
 def tell(observation: Observation, language: Language) -> tuple[Claim, ...]:
     """What may be said, the weightiest first; see :func:`observer.report.claims`."""
-    facts = _Facts(observation, language)
+    facts = Facts(observation, language)
     return tuple(claim for rule in _RULES if (claim := rule(facts)) is not None)
-
-
-class _Facts:
-    """An observation made ready for asking: figures by name, evidence that can be played."""
-
-    def __init__(self, observation: Observation, language: Language) -> None:
-        self.observation = observation
-        self.language = language
-        self.places = observation.places()
-        self.timed = any(span is not None for span in self.places.values())
-        self.figures = {i.name: i for i in observation.indicators if i.value is not None}
-
-    def say(self, key: str, **gaps: object) -> str:
-        return phrase(key, self.language, **gaps)
-
-    def join(self, *sentences: str) -> str:
-        """Sentences one after another, as the language spaces them."""
-        return ("" if self.language == "zh" else " ").join(s for s in sentences if s)
-
-    def claim(self, name: str, text: str, evidence: Iterable[str]) -> Claim | None:
-        """The claim, or None when nothing that can be played proves it."""
-        proof = tuple(dict.fromkeys(e for e in evidence if self._shows(e)))[:SHOWN]
-        return Claim(f"c-{name}", text, proof, name) if proof else None
-
-    def _shows(self, name: str) -> bool:
-        return name in self.places and (self.places[name] is not None or not self.timed)
-
-    def longest(self, *roles: Role, at_most: int = 2) -> list[str]:
-        """Ids of the longest stretches of these roles, longest first."""
-        spans = [
-            (s.duration, i) for i, s in enumerate(self.observation.timeline) if s.role in roles
-        ]
-        return [f"t{i}" for _, i in sorted(spans, key=lambda x: (-x[0], x[1]))[:at_most]]
-
-    def share(self, figure: Indicator) -> str:
-        """ "between 62% and 71%", or "about 65%" where both ends round to the same."""
-        low, high = (f"{100 * x:.0f}%" for x in _ends(figure))
-        if low == high:
-            return self.say("range_about", value=low)
-        return self.say("range_share", low=low, high=high)
-
-    def seconds(self, figure: Indicator) -> str:
-        """A length of time in seconds or, from two minutes on, in minutes."""
-        low, high = _ends(figure)
-        unit, scale, digits = ("minutes", 60.0, 1) if high >= 120 else ("seconds", 1.0, 1)
-        first, last = f"{low / scale:.{digits}f}", f"{high / scale:.{digits}f}"
-        if first == last:
-            return self.say(f"about_{unit}", value=first)
-        if float(first) == 0:
-            return self.say(f"to_{unit}", high=last)
-        return self.say(f"range_{unit}", low=first, high=last)
-
-
-def _ends(figure: Indicator) -> tuple[float, float]:
-    """The interval, or the value twice where there is none."""
-    if figure.low is not None and figure.high is not None:
-        return figure.low, figure.high
-    value = figure.value or 0.0
-    return value, value
 
 
 # -- when a sentence may be said ---------------------------------------------------------
 
 
-def _talk(facts: _Facts) -> Claim | None:
+def _talk(facts: Facts) -> Claim | None:
     figure = facts.figures.get("teacher_share_of_speech")
     if figure is None:
         return None
@@ -104,7 +48,7 @@ def _talk(facts: _Facts) -> Claim | None:
     return facts.claim(figure.name, text, heard or figure.evidence)
 
 
-def _student(facts: _Facts) -> Claim | None:
+def _student(facts: Facts) -> Claim | None:
     figure = facts.figures.get("student_share_of_lesson")
     if figure is None:
         return None
@@ -112,17 +56,20 @@ def _student(facts: _Facts) -> Claim | None:
     return facts.claim(figure.name, text, facts.longest(Role.STUDENT, at_most=3))
 
 
-def _questions(facts: _Facts) -> Claim | None:
+def _questions(facts: Facts) -> Claim | None:
     figure = facts.figures.get("questions_total")
     if figure is None:
         return None
-    low, high = (f"{x:.0f}" for x in _ends(figure))
-    count = low if low == high else facts.say("range_count", low=low, high=high)
+    count = facts.count(figure)
     kinds, thinking, real = _kinds(facts)
     tail = facts.say("questions_kinds", kinds=kinds) if kinds else facts.say("questions_plain")
     ask = ""
     if len(real) >= ENOUGH_QUESTIONS:
-        ask = "questions_ask_few" if len(thinking) < 0.3 * len(real) else "questions_ask_many"
+        few = len(thinking) < 0.3 * len(real)
+        if few and not facts.shows("why"):
+            ask = "questions_ask_few"
+        elif thinking:
+            ask = "questions_ask_many"
     shown = real if ask == "questions_ask_few" else [*thinking, *real]
     text = facts.say("questions", count=count) + tail
     return facts.claim(
@@ -130,7 +77,7 @@ def _questions(facts: _Facts) -> Claim | None:
     )
 
 
-def _kinds(facts: _Facts) -> tuple[str, list[str], list[str]]:
+def _kinds(facts: Facts) -> tuple[str, list[str], list[str]]:
     """(the kinds in words, ids of questions that ask for thinking, ids of recall and thinking)."""
     form = facts.observation.discourse.codes("question_form")
     demand = facts.observation.discourse.codes("question_demand")
@@ -152,7 +99,7 @@ def _kinds(facts: _Facts) -> tuple[str, list[str], list[str]]:
     return facts.say("comma").join(words), thinking, [*recall, *thinking]
 
 
-def _wait(facts: _Facts, kind: int) -> Claim | None:
+def _wait(facts: Facts, kind: int) -> Claim | None:
     figure = facts.figures.get(f"wait_time_{kind}_median")
     counted = [w for w in facts.observation.waits if w.kind == kind and w.excluded is None]
     if figure is None or len(counted) < ENOUGH_WAITS:
@@ -160,13 +107,13 @@ def _wait(facts: _Facts, kind: int) -> Claim | None:
     long = sum(w.duration >= LONG_WAIT for w in counted)
     reached = facts.say("wait_some" if long else "wait_none", long=long)
     text = facts.say(f"wait_{kind}", n=len(counted), range=facts.seconds(figure), reached=reached)
-    low, high = _ends(figure)
+    low, high = ends(figure)
     ask = ""
-    if high < LONG_WAIT and kind == 1:
+    if high < LONG_WAIT and kind == 1 and not long:
         ask = facts.say("wait_ask_short")
     elif low >= LONG_WAIT or long >= 2:
         ask = facts.say("wait_ask_long")
-    shown = _shortest(counted) if high < LONG_WAIT and kind == 1 else _longest(counted)
+    shown = _shortest(counted) if high < LONG_WAIT and kind == 1 and not long else _longest(counted)
     return facts.claim(figure.name, facts.join(text, ask), [w.id for w in shown])
 
 
@@ -180,7 +127,7 @@ def _shortest(waits: Sequence[Wait]) -> list[Wait]:
     return [*ordered[-2:], *ordered[:2]]
 
 
-def _exchanges(facts: _Facts) -> Claim | None:
+def _exchanges(facts: Facts) -> Claim | None:
     figure = next(
         (facts.figures[n] for n in ("exchanges_total", "exchanges") if n in facts.figures), None
     )
@@ -196,7 +143,7 @@ def _exchanges(facts: _Facts) -> Claim | None:
     return facts.claim(figure.name, facts.join(text, ask), shown)
 
 
-def _stretches(facts: _Facts, name: str, key: str, role: Role) -> Claim | None:
+def _stretches(facts: Facts, name: str, key: str, role: Role) -> Claim | None:
     figure = facts.figures.get(name)
     if figure is None or not figure.value:
         return None
@@ -204,7 +151,7 @@ def _stretches(facts: _Facts, name: str, key: str, role: Role) -> Claim | None:
     return facts.claim(name, text, facts.longest(role) or figure.evidence)
 
 
-def _silence(facts: _Facts) -> Claim | None:
+def _silence(facts: Facts) -> Claim | None:
     figure = facts.figures.get("silence_share")
     if figure is None or not figure.value:
         return None
@@ -212,20 +159,20 @@ def _silence(facts: _Facts) -> Claim | None:
     return facts.claim(figure.name, text, facts.longest(Role.SILENCE, at_most=3))
 
 
-def _st(facts: _Facts) -> Claim | None:
+def _st(facts: Facts) -> Claim | None:
     rt, ch = facts.figures.get("st_rt"), facts.figures.get("st_ch")
     interval = facts.observation.provenance.settings.get("st_interval_seconds", 15.0)
     if rt is None or ch is None or not isinstance(interval, int | float):
         return None
     pairs = {
         key: facts.say("pair", low=f"{low:.2f}", high=f"{high:.2f}")
-        for key, (low, high) in {"rt": _ends(rt), "ch": _ends(ch)}.items()
+        for key, (low, high) in {"rt": ends(rt), "ch": ends(ch)}.items()
     }
     text = facts.join(facts.say("st", interval=f"{interval:g}", **pairs), _types(facts))
     return facts.claim(rt.name, text, [*facts.longest(Role.TEACHER), *facts.longest(Role.STUDENT)])
 
 
-def _types(facts: _Facts) -> str:
+def _types(facts: Facts) -> str:
     """The S-T types that are at all likely, each with its probability; never one without."""
     found = [(facts.figures.get(f"st_type_{t}"), t) for t in ST_TYPES]
     likely = sorted(((f.value or 0.0, t) for f, t in found if f is not None), reverse=True)
@@ -237,25 +184,31 @@ def _types(facts: _Facts) -> str:
     return facts.say("st_type", types=facts.say("comma").join(parts)) if parts else ""
 
 
-def _pace(facts: _Facts) -> Claim | None:
+def _pace(facts: Facts) -> Claim | None:
     figure = facts.figures.get("pace_characters_per_minute")
     if figure is None or facts.observation.transcript.language != "zh":
         return None
-    low, high = (f"{x:.0f}" for x in _ends(figure))
+    low, high = (f"{x:.0f}" for x in ends(figure))
     text = facts.say("pace", low=low, high=high)
     return facts.claim(figure.name, text, facts.longest(Role.TEACHER) or figure.evidence)
 
 
-_RULES: Final[tuple[Callable[[_Facts], Claim | None], ...]] = (
+_RULES: Final[tuple[Callable[[Facts], Claim | None], ...]] = (
     _talk,
     _questions,
     lambda facts: _wait(facts, 1),
     _exchanges,
+    teacher_moves,
+    feedback,
+    answers,
     _student,
+    student_moves,
     lambda facts: _wait(facts, 2),
     lambda facts: _stretches(facts, "group_time", "group", Role.GROUP),
     lambda facts: _stretches(facts, "choral_time", "choral", Role.CHORAL),
     _silence,
     _st,
+    instruction,
+    interaction,
     _pace,
 )

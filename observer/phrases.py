@@ -116,6 +116,75 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
     "st_lecture": {"zh": "讲授型", "en": "lecture"},
     "st_dialogue": {"zh": "对话型", "en": "dialogue"},
     "st_mixed": {"zh": "混合型", "en": "mixed"},
+    "moves_teacher": {
+        "zh": "听出的教师对话行为里，最多的是：{moves}。",
+        "en": "Of the teacher’s talk moves these were found most: {moves}.",
+    },
+    "moves_student": {
+        "zh": "听出的学生对话行为里，最多的是：{moves}。",
+        "en": "Of the students’ talk moves these were found most: {moves}.",
+    },
+    "moves_one": {"zh": "{name} {count} 次", "en": "{name} ({count})"},
+    "semicolon": {"zh": "；", "en": "; "},
+    "moves_transferred": {
+        "zh": "这些行为由英语课堂的做法推移过来，未在普通话课堂验证。",
+        "en": "They are carried over from English lessons and unvalidated for Mandarin.",
+    },
+    "moves_play_reasons": {
+        "zh": "听一听追问理由的这几处：学生接着说了什么？",
+        "en": "Play those that press for reasons: what did students say next?",
+    },
+    "moves_play_revoice": {
+        "zh": "听一听转述学生想法的这几处：学生认出那是自己的意思了吗？",
+        "en": "Play those that revoice an idea: did the student hear it as their own?",
+    },
+    "moves_ask_why": {
+        "zh": "学生答完之后，有没有一处您想听听他的理由？",
+        "en": "Is there an answer whose reasons you would have liked to hear?",
+    },
+    "moves_ask_revoice": {
+        "zh": "学生的想法里，有没有一个您想用自己的话再说一遍，请他确认？",
+        "en": "Is there an idea that you would like to say again in your own words and check?",
+    },
+    "moves_ask_relate": {
+        "zh": "有没有一处，您想听听别的同学怎么看刚才那个想法？",
+        "en": "Is there a place where you would like to hear what others make of that idea?",
+    },
+    "feedback": {
+        "zh": "学生的 {n} 次发言之后，教师只作肯定的比例{only}，就学生的话追问的比例{on}。",
+        "en": "After {n} turns of students, the teacher only affirmed in {only} of them and asked "
+        "on from the words in {on}.",
+    },
+    "feedback_play": {
+        "zh": "听一听追问的这几处：学生的第二次回答走到了哪里？",
+        "en": "Play those that ask on: where did the second answer get to?",
+    },
+    "feedback_ask": {
+        "zh": "下面这些回答里，有没有一处您还想接着问下去？",
+        "en": "Is there one among these answers from which you would like to ask on?",
+    },
+    "answers": {
+        "zh": "{n} 个内容性提问（含自问自答）之后，由一名学生应答的比例{student}，"
+        "全班齐声应答的比例{choral}，无人应答的比例{nobody}。",
+        "en": "After {n} content questions, self-answered ones included, one student answered in "
+        "{student}, the class in unison in {choral}, nobody in {nobody}.",
+    },
+    "answers_play": {
+        "zh": "听一听没有人应答的这几处：接下来发生了什么？",
+        "en": "Play those that nobody answered: what happened next?",
+    },
+    "instruction": {
+        "zh": "听出的教学用语里，最多的是：{acts}。",
+        "en": "Of the instructional acts these were found most: {acts}.",
+    },
+    "fias": {
+        "zh": "按弗兰德斯互动分析每 3 秒一次的编码，教师言语比率{talk}。",
+        "en": "Coded every 3 s after Flanders, teacher talk makes {talk} of all codes.",
+    },
+    "fias_pir": {
+        "zh": "学生言语中，主动发起的比例{started}。",
+        "en": "Of the students’ talk, what they began themselves makes {started}.",
+    },
     "comma": {"zh": "、", "en": ", "},
     "pace": {
         "zh": "教师说话时每分钟 {low} 至 {high} 个字。",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from api.render.evidence import Evidence, Proof
 from api.render.texts import Texts, clock
-from observer.claims import LONG_WAIT
 from observer.discourse import Exchange, Wait
+from observer.facts import LONG_WAIT
 from observer.observation import Observation
 from observer.structure.waits import EXCLUSIONS
 from observer.taxonomies import (
