@@ -11,15 +11,16 @@ stretch, given to the wrong role with the probability that it carries.
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import reload
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+import models.role_cues as cues
 from models.datasets.mandarin import read_dialogid
 from models.datasets.talkmoves import MovesSentence, read_talkmoves
 from models.moves.corruption import word_errors
-from models.role_cues import WordCues, features
 from observer.engines import CueEvidence, Swap
 from observer.role_cues import join_cues
 from observer.timeline import Role, RoleSpan
@@ -77,7 +78,7 @@ def fit(folder: Path) -> None:
     lessons = read_lessons(folder, "train")
     rows, teacher = [], []
     for lesson, texts in zip(lessons, spoken(lessons, 0.0), strict=True):
-        rows += features(texts)
+        rows += cues.features(texts)
         teacher += [s.role is Role.TEACHER for s in lesson]
     names = sorted({name for row in rows for name, _ in row})
     place = {name: i for i, name in enumerate(names)}
@@ -107,7 +108,7 @@ def write(
             out.write(f"trust = {TRUST[name]}\n")
         out.write("\n[weight]\n")
         out.writelines(f'"{name}" = {value:.3f}\n' for name, value in weights.items())
-    WordCues.forget()
+    reload(cues)
 
 
 HEADER = """\
@@ -127,7 +128,7 @@ HEADER = """\
 
 def measured(lessons: Sequence[Sequence[MovesSentence]], rate: float) -> Lessons:
     """The shipped engine's log-odds of each utterance."""
-    engine = WordCues()
+    engine = cues.WordCues()
     odds, teacher, number = [], [], []
     for k, (lesson, texts) in enumerate(zip(lessons, spoken(lessons, rate), strict=True)):
         found = engine.evidence(transcript_of(texts)).log_odds
@@ -227,7 +228,7 @@ def tell(folder: Path) -> None:
 
 def mandarin(folder: Path, lessons: Sequence[Sequence[MovesSentence]]) -> None:
     """Single sentences of Mandarin teachers (speech recognition) beside English ones."""
-    engine = WordCues()
+    engine = cues.WordCues()
 
     def alone(texts: Sequence[str]) -> Floats:
         found = [engine.evidence(transcript_of([t])).log_odds[0] for t in texts]
@@ -271,7 +272,10 @@ def heard(
             turns[-1].append(sentence)
         else:
             turns.append([sentence])
-    spans, truth, utterances, at = [], [], [], 0.0
+    spans: list[RoleSpan] = []
+    truth: list[Role] = []
+    utterances: list[Utterance] = []
+    at = 0.0
     for turn in turns:
         role = turn[0].role or Role.STUDENT
         start = at
@@ -308,7 +312,7 @@ def doubted(lesson: Heard, doubt: float) -> list[RoleSpan]:
 
 def mended(lessons: Sequence[Sequence[MovesSentence]]) -> None:
     """Stretches and whole lessons before and after the words were heard."""
-    engine = WordCues()
+    engine = cues.WordCues()
     evidence = [engine.evidence(transcript_of([s.text for s in x])) for x in lessons]
     print("\nstretches: wrong by sound | wrong right share of T/(T+S) error, before → after")
     for error in (0.02, 0.05, 0.1, 0.2):

@@ -52,12 +52,6 @@ class WordCues:
         """Version of the cues with their weights."""
         return str(_measured()["version"])
 
-    @staticmethod
-    def forget() -> None:
-        """Read the measured file again: its writer has just changed it."""
-        _measured.cache_clear()
-        _weights.cache_clear()
-
     def evidence(self, transcript: Transcript, *, low_accuracy: bool = False) -> CueEvidence:
         """See `observer.engines.RoleCues`."""
         texts = [u.text for u in transcript]

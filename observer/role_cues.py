@@ -1,22 +1,20 @@
 """Who speaks, by sound and words together: log-odds of both are added, stretch by stretch.
 
-The sound tells voices apart and holds one of them for the teacher's; the words tell how much an
-utterance sounds like a teacher's or a student's (`observer.engines.RoleCues`). Two questions:
+The sound holds one voice for the teacher's; the words tell how much each utterance sounds like a
+teacher's or a student's (`observer.engines.RoleCues`). Two questions:
 
 1. *Is it the right voice?* With x an utterance's log-odds by its words and m the probability, by
-   sound alone, that the voice held for the teacher's speaks it, x rises with m by the slope
-   ``b = cov(m, x) / var(m)``. Where the right voice was chosen b is about `contrast`, where
-   another one was, about ``−contrast · share`` (share of the others' talk that is the teacher's),
-   where the words tell nothing, about 0; each time with the variance
-   ``between² + within² / (n · var(m))``. Bayes' rule gives the new doubt (`Swap`); from one half
-   on the roles are exchanged.
-2. *Whose is this stretch?* The log-odds of the utterances in it, less what all utterances of the
-   lesson have too much or too little, add up to ``Σx / √k`` for k utterances: sentences of one
-   turn resemble each other (exponent and unit slope measured: benchmarks/role_cues.py). The words
-   may tell nothing here, which bounds what they can say.
+   sound alone, that the voice held for the teacher's speaks it, the slope of x over m,
+   ``b = cov(m, x) / var(m)``, is about `contrast` for the right voice, ``−contrast · share`` for
+   another (share of the others' talk that is the teacher's), and 0 where words tell nothing; each
+   with variance ``between² + within² / (n · var(m))``. Bayes' rule gives the new doubt (`Swap`);
+   from one half on the roles are exchanged.
+2. *Whose is this stretch?* The k utterances in it add ``Σx / √k`` to the log-odds of the sound
+   (sentences of one turn resemble each other; exponent and unit slope are measured:
+   benchmarks/role_cues.py), less what all utterances of the lesson have too much.
 
-Only teacher's and students' stretches are looked at; a role that a transcript declares is
-evidence for question 1 and stays as it is.
+Choirs, groups, playback and silence stay. A role that a transcript declares is evidence for
+question 1 and stays as it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -69,35 +67,41 @@ def join_cues(
     `transcript` has the times and roles that the timeline gave it, `evidence` belongs to its
     utterances. Bounds of stretches stay, so do choirs, groups, playback and silence.
     """
-    stretches = [_Stretch.of(item, swap.probability) for item in timeline if item.role in SIDES]
-    heard = _heard(stretches, transcript, evidence.log_odds)
+    stretches = [item for item in timeline if item.role in SIDES]
+    main = [_main(item, swap.probability) for item in stretches]
+    heard = _heard(stretches, main, transcript, evidence.log_odds)
     least = LEAST_ENROLLED if enrolled else LEAST_SWAP
     known, trust = _who(heard, Swap(max(swap.probability, least), swap.share), evidence)
     doubt = swap.probability if known is None else known
     turned = doubt > 0.5 and swap.share >= 0.5
-    told = _by_words(stretches, heard, evidence, trust, swap.share if turned else None)
+    teacher = _by_words(main, heard, evidence, trust, swap.share if turned else None)
     left = Swap(min(doubt, MOST_SWAP), swap.share)
     if turned:
-        left = Swap(min(1 - doubt, MOST_SWAP), _former(told, stretches))
-    found = {id(s.item): t.as_span(left.probability) for s, t in zip(stretches, told, strict=True)}
+        left = Swap(min(1 - doubt, MOST_SWAP), _former(stretches, teacher))
+    found = {
+        id(item): _with(item, p, left.probability)
+        for item, p in zip(stretches, teacher, strict=True)
+    }
     after = [found.get(id(item), item) for item in timeline]
     changed = [a for a, b in zip(after, timeline, strict=True) if a.role is not b.role]
     notes = _notes(swap.probability, left.probability, turned, changed)
-    return JoinedRoles(after, left, notes)
+    return JoinedRoles(after, left, tuple(notes))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    item: RoleSpan
-    main: float
-    """Probability, by sound, that the voice held for the teacher's speaks here."""
+def _main(item: RoleSpan, swap: float) -> float:
+    """Probability, by sound, that the voice held for the teacher's speaks here.
 
-    @classmethod
-    def of(cls, item: RoleSpan, swap: float) -> "_Stretch":
-        """Without the doubt of the whole lesson, which the span's probability holds, too."""
-        error = (1 - item.probability - swap) / (1 - 2 * swap) if swap < 0.499 else 1 - SURE
-        right = min(1.0, max(0.5, 1 - error))
-        return cls(item, right if item.role is Role.TEACHER else 1 - right)
+    Without the doubt of the whole lesson, which the span's probability holds, too.
+    """
+    error = (1 - item.probability - swap) / (1 - 2 * swap) if swap < 0.499 else 1 - SURE
+    right = min(1.0, max(0.5, 1 - error))
+    return right if item.role is Role.TEACHER else 1 - right
+
+
+def _with(item: RoleSpan, teacher: float, swap: float) -> RoleSpan:
+    """The stretch with its likelier role, the doubt of the whole lesson in its probability."""
+    role, own = (Role.TEACHER, teacher) if teacher >= 0.5 else (Role.STUDENT, 1 - teacher)
+    return replace(item, role=role, probability=own * (1 - swap) + (1 - own) * swap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +117,14 @@ class _Utterance:
 
 
 def _heard(
-    stretches: Sequence[_Stretch], transcript: Transcript, log_odds: Sequence[float | None]
+    stretches: Sequence[RoleSpan],
+    main: Sequence[float],
+    transcript: Transcript,
+    log_odds: Sequence[float | None],
 ) -> list[_Utterance]:
     """The utterances of which most is one side's talk."""
-    votes = RoleVotes(s.item for s in stretches)
-    places = {id(s.item): i for i, s in enumerate(stretches)}
+    votes = RoleVotes(stretches)
+    places = {id(item): i for i, item in enumerate(stretches)}
     found = []
     for utterance, odds in zip(transcript, log_odds, strict=True):
         span = utterance.span
@@ -127,12 +134,12 @@ def _heard(
         covered = sum(seconds for _, seconds in under)
         if covered < INSIDE * span.duration:
             continue
-        main = sum(stretches[i].main * seconds for i, seconds in under) / covered
+        mean = sum(main[i] * seconds for i, seconds in under) / covered
         place, most = max(under, key=lambda pair: pair[1])
         own = place if most >= INSIDE * span.duration else None
         role = utterance.role if _declared(utterance) else None
         if role is None or role in SIDES:
-            found.append(_Utterance(main, own, odds, role))
+            found.append(_Utterance(mean, own, odds, role))
     return found
 
 
@@ -193,53 +200,29 @@ class _Slope:
         return swapped / whole, how.trust * told / whole
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A stretch after its words were heard."""
-
-    item: RoleSpan
-    teacher: float
-    """Probability of the teacher, given who the teacher is."""
-
-    @property
-    def is_teacher(self) -> bool:
-        """Whether the teacher is the likelier one."""
-        return self.teacher >= 0.5
-
-    def as_span(self, swap: float) -> RoleSpan:
-        """With the doubt of the whole lesson in its probability again."""
-        own = max(self.teacher, 1 - self.teacher)
-        role = Role.TEACHER if self.is_teacher else Role.STUDENT
-        return replace(self.item, role=role, probability=own * (1 - swap) + (1 - own) * swap)
-
-
 def _by_words(
-    stretches: Sequence[_Stretch],
+    main: Sequence[float],
     heard: Sequence[_Utterance],
     evidence: CueEvidence,
     trust: float,
     turned: float | None,
-) -> list[_Told]:
-    """The stretches with their words; `turned`: the others' share that is then the teacher's."""
-    before = [s.main if turned is None else (1 - s.main) * turned for s in stretches]
+) -> list[float]:
+    """Probability of the teacher in each stretch, given who the teacher is.
+
+    `turned`: share of the others' talk that is the teacher's after an exchange; None without.
+    """
+    before = [m if turned is None else (1 - m) * turned for m in main]
     own: dict[int, list[float]] = {}
-    level = _level(heard, before, evidence)
     for h in heard:
         if h.stretch is not None and h.log_odds is not None and h.role is None:
-            own.setdefault(h.stretch, []).append(h.log_odds - level)
-    return [
-        _Told(s.item, _updated(p, own.get(i, ()), trust))
-        for i, (s, p) in enumerate(zip(stretches, before, strict=True))
-    ]
+            own.setdefault(h.stretch, []).append(h.log_odds)
+    rest = [x - evidence.contrast * (before[i] - 0.5) for i, said in own.items() for x in said]
+    level = _shrunk(rest, evidence)
+    return [_updated(p, [x - level for x in own.get(i, ())], trust) for i, p in enumerate(before)]
 
 
-def _level(heard: Sequence[_Utterance], before: Sequence[float], how: CueEvidence) -> float:
+def _shrunk(rest: Sequence[float], how: CueEvidence) -> float:
     """What the words of all utterances have too much, shrunk as its own spread suggests."""
-    rest = [
-        h.log_odds - how.contrast * (before[h.stretch] - 0.5)
-        for h in heard
-        if h.stretch is not None and h.log_odds is not None and h.role is None
-    ]
     if not rest or how.level <= 0:
         return 0.0
     noise = how.within**2 / len(rest)
@@ -250,7 +233,7 @@ def _updated(teacher: float, log_odds: Sequence[float], trust: float) -> float:
     """Bayes' rule, where the words tell nothing of roles with probability 1 − trust."""
     if not log_odds:
         return teacher
-    ratio = exp(sum(log_odds) / sqrt(len(log_odds)))
+    ratio = exp(min(30.0, max(-30.0, sum(log_odds) / sqrt(len(log_odds)))))
     blank = (1 - trust) * (ratio + 1) / 2
     known = min(SURE, max(1 - SURE, teacher))
     words = log((trust * ratio + blank) / (trust + blank))
@@ -260,12 +243,11 @@ def _updated(teacher: float, log_odds: Sequence[float], trust: float) -> float:
     return both
 
 
-def _former(told: Sequence[_Told], stretches: Sequence[_Stretch]) -> float:
+def _former(stretches: Sequence[RoleSpan], teacher: Sequence[float]) -> float:
     """Share of what is now the students' talk that was the teacher's before an exchange."""
-    pairs = [(t.item, s.item) for t, s in zip(told, stretches, strict=True) if not t.is_teacher]
-    students = _seconds(now for now, _ in pairs)
-    former = _seconds(now for now, before in pairs if before.role is Role.TEACHER)
-    return former / students if students > 0 else 1.0
+    now = [item for item, p in zip(stretches, teacher, strict=True) if p < 0.5]
+    former = _seconds(item for item in now if item.role is Role.TEACHER)
+    return former / _seconds(now) if now else 1.0
 
 
 def _seconds(items: Iterable[RoleSpan]) -> Seconds:
@@ -275,8 +257,8 @@ def _seconds(items: Iterable[RoleSpan]) -> Seconds:
 _NOTES = {
     "exchanged": Note(
         "Words speak against the sound: the voice first held for the teacher's answers, and the "
-        "others ask, direct and evaluate, or the transcript's labels say so. Teacher and students "
-        "were exchanged (probability {sure} %).",
+        "others ask, direct and evaluate (or the transcript's labels say so). Teacher and "
+        "students were exchanged (probability {sure} %).",
         "话语内容（或转写文本的标注）与声音的判断相反：最初被当作教师的声音在作答，另一方在提问、"
         "组织和评价。已将师生身份对调（把握 {sure} %）。",
     ),
@@ -300,23 +282,18 @@ _NOTES = {
 }
 
 
-def _note(key: str, **values: str) -> Note:
-    return Note(_NOTES[key].en.format(**values), _NOTES[key].zh.format(**values))
-
-
-def _notes(
-    before: float, after: float, turned: bool, changed: Sequence[RoleSpan]
-) -> tuple[Note, ...]:
+def _notes(before: float, after: float, turned: bool, changed: Sequence[RoleSpan]) -> list[Note]:
     """What to tell; doubts under `TOLD` are left to the intervals."""
-    sure = str(floor(100 * (1 - after)))
-    if turned:
-        return (_note("exchanged", sure=sure),)
-    found = []
-    if after >= TOLD and after > before:
-        found.append(_note("against", sure=sure))
-    elif before >= TOLD and after < before:
-        found.append(_note("agree", sure=sure))
-    if changed:
-        seconds = f"{_seconds(changed):.0f}"
-        found.append(_note("stretches", count=str(len(changed)), seconds=seconds))
-    return tuple(found)
+    keys = ["exchanged"] if turned else []
+    if not turned and after >= TOLD and after > before:
+        keys.append("against")
+    elif not turned and before >= TOLD and after < before:
+        keys.append("agree")
+    if changed and not turned:
+        keys.append("stretches")
+    told = {
+        "sure": floor(100 * (1 - after)),
+        "count": len(changed),
+        "seconds": round(_seconds(changed)),
+    }
+    return [Note(_NOTES[k].en.format(**told), _NOTES[k].zh.format(**told)) for k in keys]
