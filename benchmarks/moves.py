@@ -4,19 +4,19 @@
     python benchmarks/moves.py speed DATA [--encoder FOLDER] [--sentences 900]
 
 DATA holds talkmoves/dev.jsonl.gz. `figures` prints the tables of models/cards/moves_en.md.
-`speed` compares, in one process and with one thread each, the shipped reader with the same
-encoder run by transformers one pair at a time, as a first script does it; needs the extra
-`train`.
+`speed` compares, in one process and by turns, the shipped reader with the same encoder run by
+transformers one pair at a time, as a first script does it; needs the extra `train`.
+`--threads 0` gives both every core.
 """
 
 import argparse
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from models.datasets.talkmoves import MovesLesson, read_talkmoves
+from models.datasets.talkmoves import MovesLesson, MovesSentence, read_talkmoves
 from models.moves.calibration import (
     Figures,
     Scored,
@@ -31,8 +31,11 @@ from models.moves.calibration import (
 )
 from models.moves.corruption import bare
 from models.moves.examples import STUDENT_CODES, TEACHER_CODES, Vocabulary
+from models.moves.pairs import PieceTable
 from models.moves.runtime import MovesReader, lines_of, softmax
 
+ROUNDS = 9
+"""Stretches into which the sentences are cut for the comparison."""
 Lessons = tuple[MovesLesson, ...]
 Guise = Callable[[Lessons], Lessons]
 
@@ -107,41 +110,61 @@ def measure(args: argparse.Namespace) -> None:
 
 
 def compare(args: argparse.Namespace) -> None:
+    """Both in turn over stretches of one lesson, so that a busy machine slows both alike."""
     lessons, _ = read_talkmoves(args.data, "dev")
     said = [s for lesson in disguised(lessons, bare) for s in lesson.sentences][: args.sentences]
     reader = MovesReader(args.weights, threads=args.threads)
-    reader.predict(said[:64])
-    began = time.perf_counter()
-    reader.predict(said)
-    ours = len(said) / (time.perf_counter() - began)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     theirs = row_by_row(args, said)
-    print(f"shipped reader, all labels: {ours:.0f} sentences/s, {args.threads} thread(s)")
-    print(f"a lesson of {len(said)} sentences: {len(said) / ours:.1f} s, peak {memory:.0f} MB")
-    print(f"transformers, one pair at a time: {theirs:.0f} sentences/s")
-    print(f"ratio: {ours / theirs:.1f}")
+    reader.predict(said[:64])
+    theirs(0, 8)
+    clock = (time.perf_counter, time.process_time)
+    spent = {"ours": [0.0, 0.0], "theirs": [0.0, 0.0]}
+    step = max(1, len(said) // ROUNDS)
+    for start in range(0, len(said) - step + 1, step):
+        for name, run in (
+            ("ours", lambda i=start: reader.predict(said[i : i + step])),
+            ("theirs", lambda i=start: theirs(i, i + step)),
+        ):
+            began = [c() for c in clock]
+            run()
+            for k, c in enumerate(clock):
+                spent[name][k] += c() - began[k]
+    n = step * (len(said) // step)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{n} sentences, bare, {args.threads or 'all'} thread(s); per wall second | CPU second")
+    for name, what in (
+        ("ours", "shipped reader, all labels"),
+        ("theirs", "transformers, one pair at a time"),
+    ):
+        print(f"{what}: {n / spent[name][0]:.0f} | {n / spent[name][1]:.0f}")
+    ratios = [theirs / ours for ours, theirs in zip(spent["ours"], spent["theirs"], strict=True)]
+    print(f"ratio: {ratios[0]:.1f} | {ratios[1]:.1f}; peak memory with torch {memory:.0f} MB")
 
 
-def row_by_row(args: argparse.Namespace, said: list) -> float:
-    """Sentences a second of tokenizer and encoder, float32, without heads or features."""
+def row_by_row(
+    args: argparse.Namespace, said: Sequence[MovesSentence]
+) -> Callable[[int, int], None]:
+    """Tokenizer and encoder on single pairs, float32: without features, heads or pooling."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
     from models.moves.training import encoder_folder
 
-    torch.set_num_threads(args.threads)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     folder = encoder_folder(args.encoder)
     tokenizer, encoder = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
-    lines, table = lines_of(said), MovesReader(args.weights)._ready()[1]
-    pairs = [table.pair(lines, i, True) for i in range(0, len(lines), 3)]
-    texts = [(tokenizer.decode(p.a[1:-1]), tokenizer.decode(p.b[:-1])) for p in pairs]
     encoder.eval()
-    with torch.inference_mode():
-        encoder(**tokenizer(*texts[0], return_tensors="pt"))
-        began = time.perf_counter()
-        for one, other in texts:
-            encoder(**tokenizer(one, other, return_tensors="pt"))
-    return len(texts) / (time.perf_counter() - began)
+    lines, table = lines_of(said), PieceTable(folder / "tokenizer.json")
+    pairs = [table.pair(lines, i, True) for i in range(len(lines))]
+    texts = [(tokenizer.decode(p.a[1:-1]), tokenizer.decode(p.b[:-1])) for p in pairs]
+
+    def run(start: int, stop: int) -> None:
+        with torch.inference_mode():
+            for one, other in texts[start:stop]:
+                encoder(**tokenizer(one, other, return_tensors="pt"))
+
+    return run
 
 
 def main() -> None:

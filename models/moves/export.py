@@ -36,6 +36,7 @@ from models.moves.inference import InferenceNetwork
 from models.moves.network import MovesNetwork, build
 from models.moves.pairs import PieceTable
 from models.moves.runtime import MODEL, QUESTION_CODES, SETTINGS, TOKENIZER, MovesReader, feed
+from models.moves.training import RECIPE, WEIGHTS, encoder_folder
 from observer.files import write_atomically
 
 VERSION = "1"
@@ -200,21 +201,20 @@ def export(
     return {n: sha256((out / n).read_bytes()).hexdigest() for n in (MODEL, TOKENIZER)}
 
 
-def ship(
-    data: Path, weights: Path, out: Path, *, encoder: Path, recipe: Mapping[str, object]
-) -> None:
-    """Export, then fit the temperatures and count the confusions on the development lessons.
+def ship(data: Path, run: Path, out: Path, *, encoder: Path | None = None) -> None:
+    """Export what `training.train` left in `run`; fit and count on the development lessons.
 
-    Writes `out`/{model.onnx, tokenizer.json, settings.json}. Raises DatasetError.
+    Writes `out`/{model.onnx, tokenizer.json, settings.json}. Raises DatasetError, MissingWeights.
     """
+    recipe = json.loads((run / RECIPE).read_text(encoding="utf-8"))
     learnt_from, learnt = read_talkmoves(data, "train")
-    sums = export(weights, encoder, out, learnt_from[::9])
+    sums = export(run / WEIGHTS, encoder_folder(encoder), out, learnt_from[::9])
     lessons, origin = read_talkmoves(data, "dev")
     settings = {
         "version": VERSION,
         "sha256": sums,
         "temperature": dict.fromkeys(("teacher", "student", "question"), 1.0),
-        "recipe": dict(recipe),
+        "recipe": recipe,
         "learnt_from": asdict(learnt),
         "measured_on": asdict(origin),
     }

@@ -19,6 +19,7 @@ from models.moves.pairs import PieceTable
 from observer.engines import OnProgress, ignore_progress
 from observer.errors import MissingWeights
 
+WEIGHTS, RECIPE = "weights.pt", "recipe.json"
 log = logging.getLogger(__name__)
 
 
@@ -27,7 +28,7 @@ class Recipe:
     """Everything that decides the weights, with the data and the seed."""
 
     seed: int = 0
-    epochs: float = 2.1
+    epochs: float = 1.86
     """The last one may be a part."""
     rate: float = 2e-4
     """Top layer of the encoder; times `decay` for each layer below."""
@@ -200,9 +201,9 @@ def train(
             saved = time.monotonic()
         on_progress(done)
     run.save(checkpoint)
-    weights = out / "weights.pt"
+    weights = out / WEIGHTS
     torch.save(run.averaged.mean or run.network.state_dict(), weights)
-    (out / "recipe.json").write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
+    (out / RECIPE).write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
     return weights
 
 
@@ -232,7 +233,8 @@ class _Pace:
     """Logs the mean loss and the examples a second about twice a minute."""
 
     def __init__(self) -> None:
-        self._since, self._losses, self._examples = time.monotonic(), [0.0][:0], 0
+        self._since, self._examples = time.monotonic(), 0
+        self._losses: list[float] = []
 
     def tell(self, where: str, loss: float, examples: int) -> None:
         self._losses.append(loss)
