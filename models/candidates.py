@@ -34,7 +34,7 @@ SILENCE: Seconds = 2.0
 """Who speaks first after a pause as long as this breaks a silence."""
 LOUDEST = 6.0
 """dB; more than this over the others says no more."""
-WEIGHTS = np.array([2.38, 3.28, 0.19, 1.98])
+WEIGHTS = np.array([5.39, 8.18, 0.277, 4.48])
 """Log-odds per e-fold of spread and of turns, per dB, and for breaking all silences, not none."""
 SUREST = 0.99
 """Nothing is surer, as one lesson in a hundred may be unlike all that were fitted."""

@@ -32,13 +32,11 @@ LATE: Seconds = 0.3
 """The start of a crowd is found so much late at most: what a student says before, is its."""
 ANSWERED = 0.6
 """A crowd in which the teacher is heard for more of the time is the teacher's talk."""
-IN_CHOIR = np.array([3.2, 1.9, -2.4])
-CHOIR_BIAS = -0.4
-"""Log-odds that a short crowd is choral: crowd score, whether it sets in at once, share of it in
-which the teacher is heard."""
-IN_GROUP = np.array([3.0, 1.5])
-GROUP_BIAS = -3.6
-"""Log-odds that a long crowd is group work: crowd score, length in units of `longest_choral`."""
+CHOIR_BIAS, IN_CHOIR = -6.28, np.array([7.15, 3.6])
+"""Log-odds that a short crowd is choral: of its score, and for setting in at once."""
+GROUP_BIAS, IN_GROUP = -7.93, np.array([7.57, 2.4])
+"""Log-odds that a long crowd is group work: of its score, and of its length in units of
+`longest_choral` (3 at most)."""
 
 
 class AcousticRoles:
@@ -128,7 +126,7 @@ class AcousticRoles:
             return [RoleSpan(s.start, s.end, Role.GROUP, _probability(score)) for s in spans]
         if not prompted or answered > ANSWERED:
             return []
-        score = CHOIR_BIAS + np.array([crowd.probability, crowd.abrupt, answered]) @ IN_CHOIR
+        score = CHOIR_BIAS + np.array([crowd.probability, crowd.abrupt]) @ IN_CHOIR
         return [
             RoleSpan(s.start, s.end, Role.CHORAL, _probability(score))
             for s in difference(spans, taught)

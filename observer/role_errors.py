@@ -60,7 +60,7 @@ FOUND_SD, FOUND_POWER = np.array([0.088, 0.062]), np.array([1.75, 0.5])
 """Of the teacher's seconds, of the students'."""
 CROWD_SD = 0.10
 DROWNED, PIECE = 0.11, 2.0
-UNHEARD_CHOIRS, MOST_UNHEARD, SHORT_CHOIR = 0.1, 0.3, 12.0
+UNHEARD_CHOIRS, MOST_UNHEARD, SHORT_CHOIR = 0.12, 0.5, 12.0
 MOST_WIDENING = 2.0
 """Beyond this the sound is so poor that roles, not seconds, are the trouble."""
 MOST_DRAWS, FEWEST_DRAWS, CELLS = 1000, 200, 4_000_000

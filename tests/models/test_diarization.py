@@ -112,15 +112,15 @@ def test_two_voices_are_split_and_one_is_not() -> None:
 
 def test_the_voice_of_most_turns_is_likelier_than_a_wider_one() -> None:
     """Two voices in one room, equally loud, each breaking half of the silences: spread 18 and 20 s,
-    6 and 3 turns. Log-odds 2.38 · ln .9 + 3.28 · ln 2 = 2.02, so .883."""
+    6 and 3 turns. Log-odds 5.39 · ln .9 + 8.18 · ln 2 = 5.10, so .994."""
     nobody = Voice(np.zeros(256, np.float32), 0.7, 80.0)
     first, second = (
         Candidate(nobody, spread, 0.5, turns, 0.0, 0.5) for spread, turns in ((18, 6), (20, 3))
     )
-    assert probabilities([first, second])[0] == pytest.approx(0.883, abs=0.001)
-    # 20 dB louder counts as 6: .19 · 6 = 1.14 against 2.02, so .707
+    assert probabilities([first, second])[0] == pytest.approx(0.994, abs=0.001)
+    # 20 dB louder counts as 6: .277 · 6 = 1.66 against 5.10, so .969
     loud = Candidate(nobody, 20, 0.5, 3, 20.0, 0.5)
-    assert probabilities([first, loud])[0] == pytest.approx(0.707, abs=0.001)
+    assert probabilities([first, loud])[0] == pytest.approx(0.969, abs=0.001)
 
 
 def test_a_candidate_is_measured_in_turns_loudness_and_silences() -> None:
@@ -138,8 +138,8 @@ def test_a_candidate_is_measured_in_turns_loudness_and_silences() -> None:
     assert (tried[0].loudness, tried[1].loudness) == pytest.approx((5, -5))
     chosen = main_voice(lesson, np.ones(160, bool), 0.25, level=level)
     assert int(np.argmax(chosen.centroid)) == 0
-    # 2 · 5 dB · .19 = 1.9: .870; what the other says is all that others say
-    assert chosen.chosen == pytest.approx(0.870, abs=0.01)
+    # (5 + 5) dB · .277 = 2.77: .941; what the other says is all that others say
+    assert chosen.chosen == pytest.approx(0.941, abs=0.01)
     assert chosen.rival_share == pytest.approx(1)
 
 
