@@ -21,6 +21,7 @@ class EngineNames:
     """A name of `models.DIARIZERS`."""
     roles: str = "acoustic"
     labeller: str = "rules"
+    """A name of `models.LABELLERS`."""
     model: str | None = None
     """Weights: a file or folder, or a name to be found in the weights folder."""
     device: str = "auto"
@@ -53,7 +54,7 @@ def build(
         vad=models.load(models.VADS, names.vad, **threads),
         diarizer=_diarizer(names, weights),
         roles=models.load(models.ROLES, names.roles),
-        labeller=models.load(models.LABELLERS, names.labeller),
+        labeller=models.load(models.LABELLERS, names.labeller, **_weights_of(names, weights)),
         transcriber=transcriber,
         cues=models.load(models.ROLE_CUES, "words"),
         reason=reason,
@@ -68,6 +69,11 @@ def _diarizer(names: EngineNames, weights: Path | None) -> Diarizer:
     engine: Diarizer = models.load(models.DIARIZERS, names.diarizer, **settings)
     _ = engine.version
     return engine
+
+
+def _weights_of(names: EngineNames, weights: Path | None) -> dict[str, object]:
+    """Settings of a labeller that has weights; those in the user's folder go first."""
+    return {"own": weights, "threads": names.threads} if names.labeller == "trained" else {}
 
 
 def _transcriber(

@@ -19,7 +19,7 @@ import models
 from observer import formats
 from observer.discourse import Label
 from observer.engines import Labeller
-from observer.errors import Language, MissingRecording, TranscriptError
+from observer.errors import Language, TranscriptError
 from observer.files import replacing
 from observer.formats.labels import declared_role
 from observer.segmentation import in_sentences
@@ -63,7 +63,7 @@ def label_file(
     """Label `source` into `out` (JSON lines; "-" is standard input or output).
 
     Returns what a person should know, in `told`. `out` is written whole or not at all. Raises
-    TranscriptError (with the line), MissingRecording (no such file), OutputError, UnknownEngine.
+    TranscriptError (no such file, or the line), OutputError, UnknownEngine.
     """
     settings = {"own": weights, "threads": threads} if labeller == "trained" else {}
     engine: Labeller = models.load(models.LABELLERS, labeller, **settings)
@@ -134,7 +134,7 @@ def _lines(
         return json_lines(sys.stdin.buffer, on_bytes), "und"
     path = Path(source)
     if not path.is_file():
-        raise MissingRecording(
+        raise TranscriptError(
             en=f"There is no file {source}. Give a transcript, a file of JSON lines, or - for "
             "standard input.",
             zh=f"没有文件 {source}。请给出转写文本、JSON Lines 文件，或用 - 表示标准输入。",

@@ -99,15 +99,17 @@ def _english_kinds(sentence: Sentence, form: Reading, moves: Row | None) -> dict
 
 def _demand(by_rule: Reading, m: Mapping[str, float]) -> dict[str, float]:
     """Pressing for reasoning is reason, for accuracy recall; repeating an answer as a question
-    asks to recall, relating to another's idea judges it. Where the rules know a managing,
-    creating or judging question by its words, it takes its rule's precision of those."""
+    asks to recall, relating to another's idea judges it. What keeps everyone together manages
+    or asks something small: the rules say which. Where they know a managing, creating or
+    judging question by its words, it takes its rule's precision of those."""
     chances = dict.fromkeys(("manage", "recall", "reason", "create", "judge"), 0.0)
     chances["reason"] = m["press_reasoning"]
     chances["recall"] = m["press_accuracy"] + m["restate"] + m["revoice"]
     chances["judge"] = m["get_relate"]
-    chances["manage" if by_rule.code in ("manage", "recall") else by_rule.code] += m[
-        "keep_together"
-    ]
+    chances[by_rule.code] += m["keep_together"] * by_rule.probability
+    chances["recall" if by_rule.code == "manage" else "manage"] += m["keep_together"] * (
+        1 - by_rule.probability
+    )
     left = 1 - sum(m.values())
     chances[by_rule.code] += left * by_rule.probability
     other = "reason" if by_rule.code == "recall" else "recall"

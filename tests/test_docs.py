@@ -1,6 +1,7 @@
 """Documents that can be false are tested: commands, help texts, file map, schema, links."""
 
 import ast
+import doctest
 import json
 import re
 import subprocess
@@ -68,11 +69,20 @@ def test_the_help_in_the_documents_is_the_programs() -> None:
 def cli_document() -> str:
     parts = ["# Command line\n\nWritten by `python tests/test_docs.py` from the program itself.\n"]
     shown: list[tuple[str, ...]] = [(), ("observe",), ("transcript",)]
-    shown += [("evaluate", "roles"), ("schema",)]
+    shown += [("label",), ("train",), ("evaluate", "roles"), ("evaluate", "labels"), ("schema",)]
     for command in (*shown, *(("models", name) for name in ("list", "pull", "check"))):
         name = " ".join(("observer", *command))
         parts.append(f"\n## `{name}`\n\n```text\n{help_of(*command)}\n```\n")
     return "".join(parts)
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_the_notebook_lines_do_what_they_show(readme: str) -> None:
+    text = (ROOT / readme).read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    example = doctest.DocTestParser().get_doctest(block, {}, readme, readme, 0)
+    assert len(example.examples) >= 3
+    assert doctest.DocTestRunner(verbose=False).run(example).failed == 0
 
 
 def test_the_published_schema_is_that_of_the_program() -> None:

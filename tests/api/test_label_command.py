@@ -93,7 +93,7 @@ def test_bytes_that_are_no_text_are_told() -> None:
 
 
 def test_a_missing_file_is_told() -> None:
-    assert run("nowhere.jsonl").exit_code == 3
+    assert run("nowhere.jsonl").exit_code == 4
 
 
 @pytest.mark.parametrize(
