@@ -36,8 +36,8 @@ PHRASES: Final[dict[str, dict[Language, str]]] = {
         "the longest stretches of single voices are these.",
     },
     "questions": {
-        "zh": "按当前的规则判读，教师提出了 {count} 个真实提问",
-        "en": "Read by the present rules, the teacher asked {count} real questions",
+        "zh": "按当前的判读，教师提出了 {count} 个真实提问",
+        "en": "As the sentences were read, the teacher asked {count} real questions",
     },
     "questions_kinds": {"zh": "，其中{kinds}。", "en": ": {kinds}."},
     "questions_plain": {"zh": "。", "en": "."},

@@ -280,3 +280,28 @@ def test_an_empty_observation_still_makes_a_page() -> None:
 )
 def test_the_question_is_set_apart(text: str, parts: tuple[str, str]) -> None:
     assert split_question(text) == parts
+
+
+def test_fias_stands_as_a_table_of_a_hundred_cells_with_its_sums() -> None:
+    """The matrix is a table: what is shaded is said in numbers, row by row, with its sum."""
+    lesson = mandarin_lesson(minutes=6)
+    page = render_html(lesson, media=None, embedded_audio=None, language="zh")
+    matrix = page.split('<table class="matrix">')[1].split("</table>")[0]
+    assert len(re.findall(r'<td class="s[0-6]', matrix)) == 100
+    sums = [int(n) for n in re.findall(r'<td class="sum">(\d+)</td>', matrix)]
+    assert len(sums) == 10
+    count = next(i for i in lesson.indicators if i.name == "fias_n8")
+    assert sums[7] == count.value
+    assert "1970" in page
+    assert "第 7 类（批评）要听语气，没有编码" in page
+
+
+def test_carried_over_and_unclear_readings_are_marked() -> None:
+    lesson = mandarin_lesson(minutes=6)
+    unclear = {x.utterance for x in lesson.labels if x.unclear}
+    assert unclear
+    for language, words in (("zh", "未在普通话课堂验证"), ("en", "Unvalidated for Mandarin")):
+        page = render_html(lesson, media=None, embedded_audio=None, language=language)
+        assert words in page
+        listed = page.split('<section id="unclear"')[1].split("</section>")[0]
+        assert listed.count("<li>") == len(unclear)
