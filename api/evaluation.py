@@ -94,6 +94,23 @@ def print_roles(folder: Path, *, as_json: bool, language: Language) -> None:
     screen = Console(width=None if Console().is_terminal else 160)
     screen.print(_table(result, language))
     screen.print(_summary(result, language))
+    screen.print(_diagram(result, language))
+
+
+def _diagram(result: RolesEvaluation, language: Language) -> Table:
+    """The reliability of stated role probabilities, all lessons pooled; a mark for each 5 %."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("p", "s", *(("给出", "正确") if language == "zh" else ("said", "right")), ""):
+        table.add_column(heading, justify="right" if heading else "left")
+    for b in result.reliability:
+        table.add_row(
+            f"{b.low:.1f}–{b.high:.1f}",
+            f"{b.seconds:.0f}",
+            f"{b.stated:.3f}",
+            f"{b.right:.3f}",
+            "■" * round(20 * b.right),
+        )
+    return table
 
 
 def _table(result: RolesEvaluation, language: Language) -> Table:
