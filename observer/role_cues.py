@@ -13,8 +13,7 @@ teacher's or a student's (`observer.engines.RoleCues`). Two questions:
    (sentences of one turn resemble each other; exponent and unit slope are measured:
    benchmarks/role_cues.py), less what all utterances of the lesson have too much.
 
-Choirs, groups, playback and silence stay. A role that a transcript declares is evidence for
-question 1 and stays as it is.
+A role that a transcript declares is evidence for question 1 and stays as it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,7 +64,8 @@ def join_cues(
     """The timeline, and the doubt who the teacher is, in the light of the words.
 
     `transcript` has the times and roles that the timeline gave it, `evidence` belongs to its
-    utterances. Bounds of stretches stay, so do choirs, groups, playback and silence.
+    utterances. Bounds of stretches stay, so do choirs, groups, playback and silence. `enrolled`:
+    a person gave the teacher's voice, so words may doubt it, but exchange nobody.
     """
     stretches = [item for item in timeline if item.role in SIDES]
     main = [_main(item, swap.probability) for item in stretches]
@@ -73,7 +73,7 @@ def join_cues(
     least = LEAST_ENROLLED if enrolled else LEAST_SWAP
     known, trust = _who(heard, Swap(max(swap.probability, least), swap.share), evidence)
     doubt = swap.probability if known is None else known
-    turned = doubt > 0.5 and swap.share >= 0.5
+    turned = doubt > 0.5 and swap.share >= 0.5 and not enrolled
     teacher = _by_words(main, heard, evidence, trust, swap.share if turned else None)
     left = Swap(min(doubt, MOST_SWAP), swap.share)
     if turned:
@@ -264,10 +264,10 @@ _NOTES = {
     ),
     "against": Note(
         "Words speak against the sound, or do not tell teacher and students apart: who is the "
-        "teacher is uncertain here (probability {sure} %). Say it with --teacher-voice or "
-        "--teacher-at.",
+        "teacher is uncertain here (probability {sure} %). Give the teacher's voice, or check the "
+        "one that was given (--teacher-voice, --teacher-at).",
         "话语内容与声音的判断不一致，或无法区分师生：“谁是教师”并不确定（把握 {sure} %）。"
-        "请用 --teacher-voice 或 --teacher-at 指明。",
+        "请用 --teacher-voice 或 --teacher-at 指明教师的声音；如已提供，请核对。",
     ),
     "agree": Note(
         "Who asks, directs, evaluates and answers agrees with the voice that was taken for the "

@@ -84,6 +84,15 @@ def test_a_voice_that_is_one_of_many_is_doubted_but_nobody_is_exchanged() -> Non
     assert "uncertain" in found.notes[0].en
 
 
+def test_a_voice_that_a_person_gave_is_doubted_but_not_exchanged() -> None:
+    timeline = lesson(*[0.7] * 8)
+    against = words(*[-1.0, 1.0] * 4)
+    found = join_cues(timeline, Swap(0.3), said(timeline), against, enrolled=True)
+    assert found.swap.probability == 0.49
+    assert [s.role for s in found.timeline] == [s.role for s in timeline]
+    assert "--teacher-voice" in found.notes[0].en
+
+
 def test_words_that_tell_nothing_bound_what_they_can_say() -> None:
     timeline = lesson(*[0.7] * 8)
     sure = join_cues(timeline, Swap(0.3), said(timeline), words(*[3.0, -3.0] * 4))
