@@ -91,17 +91,13 @@ def _check(order: Order, overwrite: bool) -> None:
 
 def moves(order: Order, on_progress: OnProgress) -> str:
     """English talk moves: about 100 minutes on one core, minutes on a GPU."""
-    from dataclasses import asdict
-
     from models.moves.export import ship
-    from models.moves.training import Recipe, encoder_folder
+    from models.moves.training import Recipe
     from models.moves.training import train as fit
 
-    recipe = replace(Recipe(), seed=order.seed)
-    encoder = encoder_folder(order.encoder)
-    work = order.out / UNFINISHED
-    weights = fit(order.data, work, recipe=recipe, encoder=encoder, on_progress=on_progress)
-    ship(order.data, weights, order.out, encoder=encoder, recipe=asdict(recipe))
+    recipe, work = replace(Recipe(), seed=order.seed), order.out / UNFINISHED
+    fit(order.data, work, recipe=recipe, encoder=order.encoder, on_progress=on_progress)
+    ship(order.data, work, order.out, encoder=order.encoder)
     return _next("moves", order)
 
 
