@@ -121,11 +121,13 @@ def _length(
 
 
 def _answer(basis: Basis, place: int) -> list[Utterance]:
-    """What students say right after the question, until the teacher speaks."""
+    """What students say to the question, until the teacher speaks again; empty for nobody."""
     found: list[Utterance] = []
+    if _followed(basis, place, "real") not in ("student", "choral"):
+        return found
     for utterance in basis.spoken[place + 1 :]:
-        if utterance.role is Role.TEACHER:
-            break
         if utterance.role in (Role.STUDENT, Role.CHORAL):
             found.append(utterance)
+        elif found and utterance.role is Role.TEACHER:
+            break
     return found
