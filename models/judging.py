@@ -39,7 +39,7 @@ def judged(sentence: Sentence | None, rows: Mapping[str, Row]) -> Sentence | Non
 def _kinds(sentence: Sentence, form: Reading, rows: Mapping[str, Row]) -> dict[str, Reading]:
     if form.code != "real":
         return {}
-    by_rule = read_kinds(sentence.text, form, load_rules(sentence.language))
+    by_rule = _kinds_by_rule(sentence, form)
     kinds: dict[str, Reading] = {}
     for taxonomy in ("question_demand", "sihe", "openness"):
         if taxonomy in rows:
@@ -49,6 +49,13 @@ def _kinds(sentence: Sentence, form: Reading, rows: Mapping[str, Row]) -> dict[s
     if "question_demand" in kinds and kinds["question_demand"].code == "manage":
         kinds.pop("sihe", None)
     return kinds
+
+
+def _kinds_by_rule(sentence: Sentence, form: Reading) -> Mapping[str, Reading]:
+    """As the rules read them already, or now, where they took it for no real question."""
+    if sentence.readings[FORM].code == "real":
+        return sentence.readings
+    return read_kinds(sentence.text, form, load_rules(sentence.language))
 
 
 def reading_of(row: Row, by_rule: Reading | None, sentence: Sentence) -> Reading:
@@ -79,12 +86,12 @@ def _english_kinds(sentence: Sentence, form: Reading, moves: Row | None) -> dict
     """Demand, 四何 (by the rules) and openness of a real question; by rule alone without moves."""
     if form.code != "real":
         return {}
-    by_rule = read_kinds(sentence.text, form, load_rules("en"))
+    by_rule = _kinds_by_rule(sentence, form)
     if moves is None:
-        return by_rule
+        return {k: v for k, v in by_rule.items() if k != FORM}
     m = {code: moves.of(code) for code in _MOVES}
     source = f"{moves.source}-{DERIVED}"
-    found = dict(by_rule)
+    found = {k: v for k, v in by_rule.items() if k != FORM}
     demand = _reading(_demand(by_rule["question_demand"], m), by_rule["question_demand"],
                       sentence, source)  # fmt: skip
     found["question_demand"] = demand

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from models.rules import TAXONOMY_OF, VERSION, Rule, RuleSet
 
-_SENTENCE = re.compile(r"(?<=[。？！；])")
-_CLAUSE = re.compile(r"(?<=[，。？！；])")
+_BOUNDARIES = {"last": re.compile(r"(?<=[。？！；])"), "clause": re.compile(r"(?<=[，。？！；])")}
 _KINDS = ("demand", "sihe", "openness")
 SOURCE = f"rules-{VERSION}"
 """Name and version of the rules, as it stands beside each of their labels."""
@@ -77,8 +76,10 @@ def read_kinds(folded: str, form: Reading, rules: RuleSet) -> dict[str, Reading]
 
 def first_reading(rules: Sequence[Rule], text: str) -> Reading:
     """The reading of the first rule that holds; every table ends with one that always does."""
-    offsets = {"all": 0, "last": _last(_SENTENCE, text), "clause": _last(_CLAUSE, text)}
+    offsets = {"all": 0}
     for rule in rules:
+        if rule.scope not in offsets:
+            offsets[rule.scope] = _last(_BOUNDARIES[rule.scope], text)
         offset = offsets[rule.scope]
         part = text[offset:] if offset else text
         match = rule.match.search(part)
