@@ -151,7 +151,7 @@ def _sentences(
     sources: Counter[tuple[str, str]] = Counter()
     read = []
     for found in labels:
-        label = found.get(taxonomy)
+        label = found.get(taxonomy) if taxonomy not in CONTEXT or _asks(found) else None
         if label is not None:
             sources[taxonomy, label.source] += 1
         read.append(NONE if label is None else UNCLEAR if label.unclear else label.code)
@@ -164,6 +164,12 @@ def _sentences(
     heaps = [order[i : i + HEAP] for i in range(0, len(order), HEAP)]
     pairs = tuple((tuple(true[i] for i in h), tuple(read[i] for i in h)) for h in heaps)
     yield Case(name, codes, source, pairs, False, what)
+
+
+def _asks(labels: dict[str, Label]) -> bool:
+    """Whether it counts as a real question, as observer.indicators.questions counts them."""
+    form = labels.get("question_form")
+    return form is not None and form.code == "real" and not form.unclear
 
 
 def _alone(labeller: Labeller, text: str) -> dict[str, Label]:
