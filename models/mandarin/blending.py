@@ -26,6 +26,12 @@ class Held:
         found: Probabilities = np.exp(log_softmax(blend[0] * self.network + blend[1] * self.linear))
         return found
 
+    def rows(self, chosen: NDArray[np.int64]) -> "Held":
+        """Some of the sentences."""
+        return Held(
+            self.network[chosen], self.linear[chosen], self.truth[chosen], self.natural[chosen]
+        )
+
 
 def blend_of(held: Held) -> tuple[float, float]:
     """The weights with the least mean negative log-likelihood, each at least 0."""
@@ -55,6 +61,16 @@ def confusion_of(held: Held, blend: tuple[float, float]) -> dict[str, list[list[
         np.add.at(table, (held.truth[part], said[part]), 1)
         found[name] = table.tolist()
     return found
+
+
+def honest_error(held: Held) -> float:
+    """Calibration error of all sentences, each half of them with the weights of the other half."""
+    known = np.flatnonzero(held.truth >= 0)
+    chances = np.zeros((len(known), held.network.shape[1]), np.float32)
+    for k in (0, 1):
+        rest, own = held.rows(known[k::2]), held.rows(known[1 - k :: 2])
+        chances[1 - k :: 2] = own.chances(blend_of(rest))
+    return calibration_error(chances, held.truth[known])
 
 
 def calibration_error(chances: Probabilities, truth: NDArray[np.int64]) -> float:

@@ -79,7 +79,9 @@ class EncoderReader(nn.Module):
         super().__init__()
         from transformers import AutoModel
 
-        self.trunk: Any = AutoModel.from_pretrained(folder, local_files_only=True).float()
+        self.trunk: Any = AutoModel.from_pretrained(
+            folder, local_files_only=True, attn_implementation="eager"
+        ).float()
         self.width: int = self.trunk.config.hidden_size
         self.pad: int = self.trunk.config.pad_token_id or 0
 

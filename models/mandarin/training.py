@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.datasets.mandarin import CODES, QuestionSentence, read_dialogid
-from models.mandarin.blending import Held, blend_of, confusion_of
+from models.mandarin.blending import Held, blend_of, confusion_of, honest_error
 from models.mandarin.examples import Corpora, Encode, Examples, Guise, prepare, read_corpora
 from models.mandarin.features import Alphabet, Patterns, coded, without_marks
 from models.mandarin.network import CharacterReader, EncoderReader, SentenceNetwork, write_onnx
@@ -217,6 +217,7 @@ def _calibrate(data: Path, out: Path, examples: Examples) -> None:
     settings["confusion"] = {
         name: confusion_of(held[name], settings["blend"][name]) for name in CODES
     }
+    settings["calibration_error"] = {name: round(honest_error(held[name]), 4) for name in CODES}
     settings["codes"] = dict(CODES)
     settings["calibrated_on"] = [
         f"fold {HELD} of the question labels, {len(rows)} sentences, with and without marks",
