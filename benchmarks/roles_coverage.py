@@ -17,7 +17,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +30,7 @@ import numpy as np
 
 from models import DIARIZERS, ROLES, VADS, load
 from models.evaluate.roles import Reliability, calibration_error, pooled, score_roles
-from models.labelled import read_truth
+from models.labelled import Truth, read_truth
 from models.main_voice import Windows
 from models.simulate.make import Recipe, make_lesson
 from models.simulate.truth import write_truth
@@ -74,8 +74,21 @@ def hear(task: tuple[Recipe, int, Path]) -> str:
     return path.stem
 
 
-def row_of(path: Path) -> Row:
-    """Voices, roles, truth and score of a lesson that was heard."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A simulated lesson after what costs time."""
+
+    name: str
+    kind: str
+    audio: Audio
+    speech: list[Span]
+    windows: Windows
+    widening: float
+    truth: Truth
+
+
+def read_heard(path: Path) -> Heard:
+    """A lesson that `hear` has kept."""
     with np.load(path) as kept:
         lesson = json.loads(str(kept["lesson"]))
         audio = Audio(kept["samples"])
@@ -85,14 +98,22 @@ def row_of(path: Path) -> Row:
     with TemporaryDirectory() as scratch:
         write_truth(Path(scratch), lesson)
         truth = read_truth(Path(scratch, f"{lesson['name']}.json"))
+    kind = lesson["settings"]["kind"]
+    return Heard(lesson["name"], kind, audio, speech, windows, widening, truth)
+
+
+def row_of(path: Path) -> Row:
+    """Voices, roles, truth and score of a lesson that was heard."""
+    heard = read_heard(path)
+    audio, speech, truth = heard.audio, heard.speech, heard.truth
     diarizer, roles = load(DIARIZERS, "ge2e"), load(ROLES, "acoustic")
-    timeline = roles.assign(audio, speech, diarizer.attribute(audio, speech, windows))
+    timeline = roles.assign(audio, speech, diarizer.attribute(audio, speech, heard.windows))
     score = score_roles(truth, timeline, audio.duration)
     return {
-        "name": lesson["name"],
-        "kind": lesson["settings"]["kind"],
+        "name": heard.name,
+        "kind": heard.kind,
         "duration": audio.duration,
-        "widening": widening,
+        "widening": heard.widening,
         "truth": figures_of(truth, audio.duration),
         "timeline": [(round(s.start, 3), round(s.end, 3), s.role, s.probability) for s in timeline],
         "notes": [note.en for note in diarizer.notes],

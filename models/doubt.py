@@ -13,11 +13,11 @@ from models.main_voice import ONE_VOICE, UNLIKE, Voice
 from observer.engines import Note
 from observer.timeline import Seconds
 
-CALIBRATION = np.array([0.27, 21.8, 0.57])
-CALIBRATION_BIAS = -0.51
+CALIBRATION = np.array([0.379, 16.626, 0.499])
+CALIBRATION_BIAS = -0.543
 """Log-odds that a stretch has the voice it was given, the main voice being the teacher's: per
 log-odds of the smoothed windows (8 at most), per unit of cosine beyond the threshold (.15 at most),
-and per e-fold of its length in seconds (.1 more)."""
+and per e-fold of its length in seconds (.1 more). Fitted by benchmarks/roles_fit.py."""
 CLOSE = 0.02
 """The same for the cosine of the two sides around `ONE_VOICE`."""
 NARROW = 0.03

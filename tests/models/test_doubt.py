@@ -14,10 +14,10 @@ def voice(**found: float) -> Voice:
 
 
 def test_a_stretch_is_as_sure_as_its_evidence_and_its_length() -> None:
-    # p .9, .1 beyond the threshold, 2 s: -.51 + .27 · 2.197 + 21.8 · .1 + .57 · ln 2.1 = 2.686
-    assert calibrated(0.9, 0.1, 2.0) == pytest.approx(1 / (1 + np.exp(-2.686)), abs=1e-3)
-    # log-odds above 8 and margins above .15 add nothing; -.51 + 2.16 + 3.27 + .57 · ln 2.1 = 5.343
-    assert calibrated(1.0, 0.4, 2.0) == pytest.approx(1 / (1 + np.exp(-5.343)), abs=1e-3)
+    # p .9, .1 beyond the threshold, 2 s: -.543 + .379 · 2.197 + 16.626 · .1 + .499 · ln 2.1 = 2.323
+    assert calibrated(0.9, 0.1, 2.0) == pytest.approx(1 / (1 + np.exp(-2.323)), abs=1e-3)
+    # log-odds above 8 and margins above .15 add nothing; -.543 + 3.032 + 2.494 + .37 = 5.353
+    assert calibrated(1.0, 0.4, 2.0) == pytest.approx(1 / (1 + np.exp(-5.353)), abs=1e-3)
     assert calibrated(0.51, -0.05, 0.1) == 0.5
 
 
