@@ -103,7 +103,10 @@ def _grams(codes: NDArray[np.uint64], size: int, salt: int) -> Codes:
     width = codes.shape[1] - size + 1
     if width <= 0:
         return np.zeros(0, np.int64)
-    mixed = np.full((len(codes), width), 1 + salt * 8 + size, np.uint64)
+    # A start far from every code: views that began a small number apart would share the keys of
+    # n-grams whose first characters differ by that number.
+    start = (1 + salt * 8 + size) * 0xD1B54A32D192ED03 % (1 << 64)
+    mixed = np.full((len(codes), width), start, np.uint64)
     for j in range(size):
         mixed = (mixed ^ codes[:, j : j + width]) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
@@ -179,4 +182,4 @@ class Patterns:
                     out[i, k, 1] = 1
                     out[i, k, 2] = decided != rule.table
                     decided = rule.table
-        return out.reshape(len(texts), -1)
+        return out.reshape(len(texts), self.width)
