@@ -20,6 +20,8 @@ from models.mandarin.features import Patterns, normalised, without_marks
 from models.predictions import Probabilities
 
 FOLDS = 5
+LEARNT = 1
+"""The fold of corrections: copies that make one count more must not fall into another fold."""
 Labels = dict[str, NDArray[np.int64]]
 Encode = Callable[[str], list[int]]
 """Codes of a normalised sentence, as the network reads it."""
@@ -108,8 +110,9 @@ def prepare(corpora: Corpora, encode: Encode, patterns: Patterns, seed: int) -> 
     labels["instruction"] = np.array(
         [-1 if s.instruction is None else codes.index(s.instruction) for s in corpora.spoken]
     )
-    known = np.flatnonzero(labels["question_form"] >= 0)
-    fold = np.full(len(texts), -1)
+    given = np.array([s.row < 0 for s in corpora.spoken])
+    known = np.flatnonzero((labels["question_form"] >= 0) & ~given)
+    fold = np.where(given, LEARNT, -1)
     fold[np.random.default_rng(seed).permutation(known)] = np.arange(len(known)) % FOLDS
     return Examples(
         guise(texts, encode, patterns),

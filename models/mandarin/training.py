@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -135,11 +136,13 @@ def _learn(
     out.mkdir(parents=True, exist_ok=True)
     kept = out / "first.pt"
     shower = Shower(examples, shape.hidden, recipe.seed)
-    if kept.is_file():
-        network.load_state_dict(torch.load(kept, weights_only=True))
+    key = repr((shape.alphabet.characters, str(shape.tokenizer), recipe, len(examples)))
+    stored: dict[str, Any] = torch.load(kept, weights_only=True) if kept.is_file() else {}
+    if stored.get("key") == key:
+        network.load_state_dict(stored["network"])
     else:
         first_stage(network, shower, recipe)
-        torch.save(network.state_dict(), kept.with_suffix(".part"))
+        torch.save({"key": key, "network": network.state_dict()}, kept.with_suffix(".part"))
         kept.with_suffix(".part").replace(kept)
     torch.manual_seed(recipe.seed + 1)
     second_stage(network, Shower(examples, shape.hidden, recipe.seed + 1), soft, recipe, HELD)
