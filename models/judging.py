@@ -1,10 +1,10 @@
 """A sentence as the models read it by itself: their probabilities in place of the rules'.
 
-Mandarin question labels are taken as predicted. No English classroom corpus codes these, so
-they are derived: whether something is asked from the model's question head (trained on the
-transcribers' question marks), reasoning against recall from the two pressing moves, and the
-rest (tags, spoken prompts, managing, creating, judging, 四何) from the rules, which only
-subdivide what the model leaves open.
+Mandarin question labels are taken as predicted, but for what `rare` rules find. No English
+classroom corpus codes these, so they are derived: whether something is asked from the model's
+question head (trained on the transcribers' question marks), reasoning against recall from the
+two pressing moves, and the rest (tags, spoken prompts, managing, creating, judging, 四何) from the
+rules, which only subdivide what the model leaves open.
 """
 
 from collections.abc import Mapping
@@ -39,10 +39,10 @@ def judged(sentence: Sentence | None, rows: Mapping[str, Row]) -> Sentence | Non
 def _kinds(sentence: Sentence, form: Reading, rows: Mapping[str, Row]) -> dict[str, Reading]:
     if form.code != "real":
         return {}
-    by_rule = _kinds_by_rule(sentence, form)
+    by_rule, rare = _kinds_by_rule(sentence, form), load_rules(sentence.language).rare
     kinds: dict[str, Reading] = {}
     for taxonomy in ("question_demand", "sihe", "openness"):
-        if taxonomy in rows:
+        if taxonomy in rows and not (taxonomy in by_rule and by_rule[taxonomy].rule in rare):
             kinds[taxonomy] = reading_of(rows[taxonomy], by_rule.get(taxonomy), sentence)
         elif taxonomy in by_rule:
             kinds[taxonomy] = by_rule[taxonomy]

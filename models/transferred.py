@@ -22,7 +22,7 @@ from models.judging import FORM
 from models.predictions import Row
 from models.questions import words_of
 from models.rules import load_rules
-from models.rules.reading import Reading, Readings, Sentence
+from models.rules.reading import SOURCE, Reading, Readings, Sentence
 from observer.taxonomies import TAXONOMIES
 from observer.timeline import Role
 from observer.transcript import Utterance
@@ -110,7 +110,8 @@ def _pressed(chance: Sequence[float], readings: Readings, rows: Mapping[str, Row
     asked = rows[FORM].of("real") if form is None or form.source == rows[FORM].source else 0.0
     moves = dict.fromkeys(TAXONOMIES["teacher_move"].names, 0.0)
     moves |= {"restate": restate, "revoice": revoice}
-    if "question_demand" in rows:
+    found = readings.get("question_demand")
+    if "question_demand" in rows and not (found and found.source == SOURCE):
         demand = rows["question_demand"]
         kind = readings.get("sihe")
         moves["press_reasoning"] = left * asked * demand.of("reason")

@@ -35,7 +35,9 @@ class Rule:
     """One pattern and the label it gives.
 
     `scope` is where it is searched: "all" the utterance, its "last" sentence, its last
-    "clause". A `tied` rule holds only for words that are tied to the answer before (`Probe`).
+    "clause". A `tied` rule holds only for words that are tied to the answer before (`Probe`). A
+    `rare` one goes before a trained model: the labelled corpora, one-to-one lessons on line, hold
+    too few of what it finds.
     `right` of `n` labelled sentences that it decided carried its label; both are 0 where no
     labelled data exists, and the probability is then Laplace's 1/2.
     """
@@ -49,6 +51,7 @@ class Rule:
     right: int
     n: int
     tied: bool = False
+    rare: bool = False
 
     @property
     def probability(self) -> float:
@@ -124,6 +127,8 @@ class RuleSet:
     repeat: Repeat
     probe: Probe
     answer: Answer
+    rare: frozenset[str]
+    """Names of the rules that go before a trained model."""
     ellipsis: Rule
     """What a question looks like that takes its kinds from the one before."""
 
@@ -181,6 +186,7 @@ def _parse(language: str) -> RuleSet:
         ),
         Probe(data["probe"]["short"], data["probe"]["shared"]),
         _answer(language, data, macros, measured.get("form", {}).get("context.answered", {})),
+        frozenset(r.name for rules in tables.values() for r in rules if r.rare),
         _rule({"name": "context.ellipsis", "code": "real", **data["ellipsis"]}, macros, {}),
     )
 
@@ -230,6 +236,7 @@ def _rule(entry: Mapping[str, str], macros: Mapping[str, str], counts: Mapping[s
         counts.get("right", 0),
         counts.get("n", 0),
         bool(entry.get("tied", False)),
+        bool(entry.get("rare", False)),
     )
 
 

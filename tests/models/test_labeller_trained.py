@@ -92,6 +92,25 @@ def test_a_managing_question_has_no_sihe() -> None:
     assert "sihe" not in found
 
 
+@pytest.mark.parametrize(
+    ("text", "taxonomy", "code"),
+    [
+        ("哪个小组愿意来汇报？", "question_demand", "manage"),  # a call to the class
+        ("你还能想出别的办法吗？", "question_demand", "create"),
+        ("你同意他的想法吗？", "question_demand", "judge"),
+        ("如果没有摩擦力会怎么样？", "sihe", "whatif"),
+    ],
+)
+def test_what_the_corpora_hardly_hold_is_left_to_the_rules(
+    text: str, taxonomy: str, code: str
+) -> None:
+    form = Scripted("question_form", FORM, {text: {"real": 1.0}})
+    demand = Scripted("question_demand", DEMAND, {text: {"recall": 1.0}})
+    sihe = Scripted("sihe", TAXONOMIES["sihe"].names, {text: {"what": 1.0}})
+    (found,) = labelled("zh", [form, demand, sihe], (T, text))
+    assert (found[taxonomy].code, found[taxonomy].source[:5]) == (code, "rules")
+
+
 def test_english_tags_and_prompts_come_from_the_rules_and_the_head() -> None:
     """P(asks) .9 with the rule for tags at the end (right 39 of 40, so 40/42): tag .857."""
     tag, prompt, plain = "So we add both sides, right?", "Tell us how you found it.", "Sit down."
