@@ -160,3 +160,25 @@ def test_a_new_lesson_key_forgets_the_lesson_before() -> None:
         second = Line(1, "T", Utterance("1", "六十度。", role=Role.TEACHER), key)
         found = list(labelled([*first, second], RuleLabeller(), "zh"))
         assert ("feedback" in found[1][1]) is feedback
+
+
+@pytest.mark.parametrize("command", [["train"], ["evaluate", "labels"]])
+def test_an_unknown_task_is_wrong_usage(command: list[str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, [*command, "bloom", "--data", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "questions" in result.stderr
+
+
+def test_training_tells_of_weights_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text("{}")
+    asked = ["train", "questions", "--data", str(tmp_path), "--out", str(tmp_path)]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 2
+    assert "--overwrite" in result.stderr
+
+
+def test_training_without_its_corpora_names_the_file(tmp_path: Path) -> None:
+    asked = ["train", "transferred", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 4
+    assert "talkmoves" in result.stderr

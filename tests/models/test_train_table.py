@@ -10,10 +10,12 @@ from models.corrections import (
     UNTOUCHED,
     WEIGHT,
     Comparison,
+    compare,
     keep_better,
     read_corrections,
     weighted,
 )
+from models.datasets.mandarin import QuestionSentence
 from models.labeller import READERS, WEIGHTS
 from models.train import FOLDERS, TASKS, Order, train
 from observer.errors import TranscriptError, UsageError
@@ -150,3 +152,21 @@ def test_worse_weights_leave_those_in_use_where_they_are(tmp_path: Path) -> None
     current, retrained, _ = folders(tmp_path)
     keep_better([Comparison("dev", 500, 0.8, 0.7)], current, retrained, current)
     assert (current / "settings.json").read_text() == "current"
+
+
+def test_the_same_weights_are_no_better_than_themselves(tmp_path: Path) -> None:
+    """Read by the shipped weights on sentences of our own; a folder without weights has none."""
+    (tmp_path / "questions_zh").mkdir()
+    asked = [("这个角是多少度", "real", "recall", "what", "0"), ("请坐", "none", "-", "-", "-")]
+    names = ("text", "form", "cog", "sihe", "open")
+    rows = [
+        json.dumps({**dict(zip(names, row, strict=True)), "id": f"tr{i}", "part": "natural"})
+        for i, row in enumerate(asked * 3)
+    ]
+    (tmp_path / "questions_zh" / "dev.jsonl").write_text("\n".join(rows), "utf-8")
+    untouched = [QuestionSentence(0, "为什么", "correction", "real", sihe="why")]
+    shipped = WEIGHTS / FOLDERS["questions"]
+    parts = compare(tmp_path, untouched, shipped, shipped)
+    assert [(p.part, p.n) for p in parts] == [("questions_zh dev", 6), ("corrections", 1)]
+    assert all(p.current == p.retrained for p in parts)
+    assert compare(tmp_path, [], tmp_path / "none", shipped)[0].current is None
