@@ -193,7 +193,7 @@ def test_a_click_on_the_timeline_plays_that_moment(tab: Tab, address: str) -> No
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 44)
     tab.plays_at(first + length * 0.5 - 5, first + length * 0.5 + 5)
-    assert page.locator(".head:not([x1^='-'])").count() == 1
+    assert page.locator("#score .head:not([x1^='-'])").count() == 1
 
 
 def test_marks_are_reached_and_played_by_keyboard(tab: Tab, address: str) -> None:
