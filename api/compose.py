@@ -20,7 +20,7 @@ class EngineNames:
     diarizer: str = "ge2e"
     """A name of `models.DIARIZERS`."""
     roles: str = "acoustic"
-    labeller: str = "rules"
+    labeller: str = "trained"
     """A name of `models.LABELLERS`."""
     model: str | None = None
     """Weights: a file or folder, or a name to be found in the weights folder."""
