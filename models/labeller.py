@@ -69,7 +69,7 @@ READERS: Mapping[str, tuple[Shipped, ...]] = {
     "zh": (Shipped("questions_zh", "models.mandarin.runtime:MandarinReader"),),
     "en": (
         Shipped("moves_en", "models.moves.runtime:MovesReader"),
-        Shipped("exchanges_en", "models.moves.exchange:ExchangeReader", optional=True),
+        Shipped("exchanges_en", "models.exchanges.runtime:ExchangeReader", optional=True),
     ),
 }
 DIRECT: Mapping[str, tuple[Role | None, ...]] = {
@@ -130,7 +130,9 @@ class TrainedLabeller:
     @property
     def confusions(self) -> Mapping[str, Confusion]:
         """What was measured on development lessons (`benchmarks/counts.py --write`)."""
-        return _confusions(self.weights)
+        files = [self._folder(s) / SETTINGS for table in READERS.values() for s in table]
+        files.append(self.weights / CONFUSIONS)
+        return {name: found for file in files for name, found in _confusions(file).items()}
 
     def label(
         self, transcript: Transcript, on_progress: OnProgress = ignore_progress
@@ -165,15 +167,18 @@ class TrainedLabeller:
         for language, places in wanted.items():
             said = [transcript.utterances[i] for i in places]
             first, share = done / len(alone), len(places) / len(alone)
+            before: list[Prediction] = []
             for reader in self._readers(language, notes):
                 told = _part(on_progress, 0.1 + 0.9 * first, 0.9 * share)
                 try:
-                    found = reader.predict(said, told)
+                    follow = getattr(reader, "follow", None)  # goes on from what was read before
+                    found = follow(said, before) if follow else reader.predict(said, told)
                 except MissingWeights as error:
                     notes.append(_missing(language, error))
                     break
                 for prediction in found:
                     _spread(prediction, places, rows)
+                before += found
             done += len(places)
         self.notes = tuple(notes)
         return rows
@@ -217,10 +222,13 @@ def _settings(weights: Path) -> Mapping[str, Mapping[str, float]]:
     return {k: dict(v) for k, v in found["abstain_below"].items()}
 
 
-@lru_cache(4)
-def _confusions(weights: Path) -> Mapping[str, Confusion]:
-    file = weights / CONFUSIONS
-    return loads(file.read_text("utf-8")) if file.is_file() else {}
+@lru_cache(8)
+def _confusions(file: Path) -> Mapping[str, Confusion]:
+    """From a file of their own, or from the settings beside weights."""
+    if not file.is_file():
+        return {}
+    found = json.loads(file.read_text("utf-8"))
+    return loads(json.dumps(found.get("confusions", {}) if file.name == SETTINGS else found))
 
 
 def _missing(language: str, what: str | MissingWeights) -> Note:

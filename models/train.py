@@ -33,12 +33,14 @@ class Order:
 
 TASKS: Mapping[str, str] = {
     "moves": "models.train:moves",
+    "exchanges": "models.train:exchanges",
     "questions": "models.train:questions",
     "transferred": "models.train:transferred",
 }
 """Task → "module:function", called with an Order and a listener; returns what to tell."""
 FOLDERS: Mapping[str, str] = {
     "moves": "moves_en",
+    "exchanges": "exchanges_en",
     "questions": "questions_zh",
     "transferred": "overlap",
 }
@@ -99,6 +101,17 @@ def moves(order: Order, on_progress: OnProgress) -> str:
     fit(order.data, work, recipe=recipe, encoder=order.encoder, on_progress=on_progress)
     ship(order.data, work, order.out, encoder=order.encoder)
     return _next("moves", order)
+
+
+def exchanges(order: Order, on_progress: OnProgress) -> str:
+    """Uptake and focusing in English, on the shipped talk moves: two minutes on one core."""
+    from models.exchanges.training import train as fit
+
+    found = fit(order.data, order.out, seed=order.seed, on_progress=on_progress)
+    return "\n".join(
+        f"{what}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items())
+        for what, figures in found.items()
+    )
 
 
 def questions(order: Order, on_progress: OnProgress) -> str:

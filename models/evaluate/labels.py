@@ -65,7 +65,7 @@ class Score:
     """Matthews' correlation, for several classes (Gorodkin 2004, Comput. Biol. Chem. 28:367)."""
     calibration_error: float
     per_second: float
-    """Utterances read a second with all labels of the reader, one thread."""
+    """Utterances read a CPU second with all labels of the reader, one thread."""
 
     def of(self, code: str) -> CodeScore:
         """Figures of `code`. Raises KeyError."""
@@ -245,10 +245,21 @@ def _instruction(data: Path, reader: Reader) -> Iterator[Score]:
         yield from _compared(condition, said, truth, reader)
 
 
+def _exchanges(taxonomy: str) -> Task:
+    def run(data: Path, reader: Reader) -> Iterator[Score]:
+        from models.evaluate.exchanges import scores
+
+        return scores(data, reader, taxonomy)
+
+    return run
+
+
 TASKS: Mapping[str, tuple[str, int, Task]] = {
     "moves": ("en", 0, _moves),
     "questions": ("zh", 0, _questions),
     "instruction": ("zh", 0, _instruction),
+    "uptake": ("en", 1, _exchanges("uptake")),
+    "focusing": ("en", 1, _exchanges("focusing")),
 }
 """Task → (language and place of its reader in `models.labeller.READERS`, what is scored)."""
 
@@ -271,9 +282,9 @@ def _compared(
     alone = all(len(lesson) == 1 for lesson in lessons)
     runs = [[u for lesson in lessons for u in lesson]] if alone else lessons
     reader.predict(runs[0][:8], ignore_progress)
-    began = time.perf_counter()
+    began = time.process_time()
     found = [reader.predict(run, ignore_progress, **settings) for run in runs]
-    per_second = sum(map(len, runs)) / (time.perf_counter() - began)
+    per_second = sum(map(len, runs)) / (time.process_time() - began)
     for taxonomy, codes in truth.items():
         parts = [p for run in found for p in run if p.taxonomy == taxonomy]
         if not parts:
