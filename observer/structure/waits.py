@@ -143,11 +143,14 @@ def _second_waits(edges: Edges, said: Said) -> list[Wait]:
     """One wait per change from the students' side to the teacher."""
     waits = []
     last: Voice | None = None
+    # Never forgotten: a student may talk on across the teacher and other students.
+    longest: Voice | None = None
     taught = 0.0
     for voice in edges.voices:
         if voice.role is not Role.TEACHER:
-            if last is None or voice.end >= last.end:
-                last = voice
+            if longest is None or voice.end >= longest.end:
+                longest = voice
+            last = longest
             continue
         if last is not None and last.end > taught:  # not within the teacher's own talk
             waits.append(_second_wait(said, last, voice))

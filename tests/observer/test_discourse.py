@@ -129,6 +129,17 @@ voices = st.lists(
 )
 
 
+def test_a_student_who_talks_on_across_the_teacher_is_not_a_silence() -> None:
+    """0   1   2   3   4
+    S1  ████████████
+    T       ████    ████
+    S2      ██████              S1 is heard until the teacher starts: no wait from S2's end."""
+    timeline = [span(0, 3, S), span(1, 2, T), span(1, 2.5, S), span(3, 4, T)]
+    words = [said(f"u{i}", s.role, s.start, s.end) for i, s in enumerate(timeline)]
+    counted = [w for w in waits(timeline, words) if w.excluded is None]
+    assert [(w.start, w.end) for w in counted] == [(3, 3)]
+
+
 @settings(max_examples=60)
 @given(voices)
 def test_waits_are_never_negative_and_always_silent(drawn: list[tuple[float, float, Role]]) -> None:
