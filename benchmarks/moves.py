@@ -51,8 +51,8 @@ def guises(lessons: Lessons) -> Mapping[str, tuple[Guise, bool]]:
             partial(disguised, change=partial(bare, apostrophes=True)),
             True,
         ),
-        "bare, no next": (plain, False),
-        "punctuated, no next": (lambda x: x, False),
+        "bare no next": (plain, False),
+        "punctuated no next": (lambda x: x, False),
         "10 % word errors": (
             partial(with_word_errors, rate=0.1, vocabulary=vocabulary.running, seed=1),
             True,
@@ -61,7 +61,7 @@ def guises(lessons: Lessons) -> Mapping[str, tuple[Guise, bool]]:
             partial(with_word_errors, rate=0.2, vocabulary=vocabulary.running, seed=1),
             True,
         ),
-        "20 % word errors, rare words": (
+        "20 % rare word errors": (
             partial(with_word_errors, rate=0.2, vocabulary=vocabulary.distinct, seed=1),
             True,
         ),

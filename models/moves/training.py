@@ -175,13 +175,15 @@ def train(
     *,
     recipe: Recipe | None = None,
     encoder: Path | None = None,
+    first: Path | None = None,
     lessons: Sequence[MovesLesson] | None = None,
     save_every: float = 600.0,
     on_progress: OnProgress = ignore_progress,
 ) -> Path:
     """Train on TalkMoves below `data`; returns the file of the averaged weights in `out`.
 
-    Goes on from `out`/checkpoint.pt when there is one. `lessons` replaces the corpus (tests);
+    Goes on from `out`/checkpoint.pt when there is one, else begins with the weights in `first`
+    when given (a second stage; use another seed). `lessons` replaces the corpus (tests);
     `save_every` in seconds; `on_progress` may raise to stop. The shipped weights took 100 minutes
     on one core. Raises DatasetError, MissingWeights.
     """
@@ -190,6 +192,8 @@ def train(
         lessons, _ = read_talkmoves(data, "train")
     out.mkdir(parents=True, exist_ok=True)
     run, checkpoint = start(encoder, recipe), out / "checkpoint.pt"
+    if first is not None:
+        run.network.load_state_dict(torch.load(first, weights_only=True))
     if checkpoint.is_file():
         run.load(checkpoint)
         log.info("going on from step %d", run.step)
