@@ -21,7 +21,10 @@ from models.predictions import Probabilities
 
 FOLDS = 5
 LEARNT = 1
-"""The fold of corrections: copies that make one count more must not fall into another fold."""
+"""The fold of corrections: copies that make one count more must not fall into another fold. Also
+of sentences that a model chose to be labelled: what is calibrated on must be drawn without one."""
+CHOSEN = ("uncertain", "sure")
+"""Parts of the annotations that a model chose."""
 Labels = dict[str, NDArray[np.int64]]
 Encode = Callable[[str], list[int]]
 """Codes of a normalised sentence, as the network reads it."""
@@ -111,6 +114,7 @@ def prepare(corpora: Corpora, encode: Encode, patterns: Patterns, seed: int) -> 
         [-1 if s.instruction is None else codes.index(s.instruction) for s in corpora.spoken]
     )
     given = np.array([s.row < 0 for s in corpora.spoken])
+    given |= np.array([q is not None and q.part in CHOSEN for q in asked])
     known = np.flatnonzero((labels["question_form"] >= 0) & ~given)
     fold = np.where(given, LEARNT, -1)
     fold[np.random.default_rng(seed).permutation(known)] = np.arange(len(known)) % FOLDS
