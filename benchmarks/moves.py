@@ -61,6 +61,12 @@ def guises(lessons: Lessons) -> Mapping[str, tuple[Guise, bool]]:
             partial(with_word_errors, rate=0.2, vocabulary=vocabulary.running, seed=1),
             True,
         ),
+        "20 % word errors punctuated": (
+            partial(
+                with_word_errors, rate=0.2, vocabulary=vocabulary.running, seed=1, punctuated=True
+            ),
+            True,
+        ),
         "20 % rare word errors": (
             partial(with_word_errors, rate=0.2, vocabulary=vocabulary.distinct, seed=1),
             True,
@@ -148,7 +154,7 @@ def row_by_row(
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from models.moves.training import encoder_folder
+    from models.moves.network import encoder_folder
 
     if args.threads:
         torch.set_num_threads(args.threads)

@@ -41,13 +41,19 @@ def disguised(
 
 
 def with_word_errors(
-    lessons: Sequence[MovesLesson], rate: float, vocabulary: Sequence[str], seed: int
+    lessons: Sequence[MovesLesson],
+    rate: float,
+    vocabulary: Sequence[str],
+    seed: int,
+    *,
+    punctuated: bool = False,
 ) -> tuple[MovesLesson, ...]:
-    """The lessons, bare, with this share of their words wrong."""
+    """The lessons, bare unless `punctuated`, with this share of their words wrong."""
     rng = np.random.default_rng(seed)
 
     def change(text: str) -> str:
-        return " ".join(word_errors(words(bare(text)), rate, vocabulary, rng))
+        spelt = words(text if punctuated else bare(text))
+        return " ".join(word_errors(spelt, rate, vocabulary, rng))
 
     return disguised(lessons, change)
 

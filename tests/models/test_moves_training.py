@@ -24,10 +24,10 @@ from models.moves.calibration import (
 from models.moves.examples import NO_LABEL, TEACHER_CODES, Guise, Vocabulary, draw
 from models.moves.export import export
 from models.moves.inference import InferenceNetwork
-from models.moves.network import build
+from models.moves.network import build, encoder_folder
 from models.moves.pairs import PieceTable
 from models.moves.runtime import MovesReader, feed, softmax
-from models.moves.training import Recipe, encoder_folder, train
+from models.moves.training import Recipe, train, train_stages
 from observer.errors import MissingWeights
 from observer.timeline import Role
 
@@ -107,6 +107,22 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(encoder: Path, tmp_
     parts = train(tmp_path, tmp_path / "b", recipe=SHORT, encoder=encoder, lessons=lessons())
     one, other = (torch.load(f, weights_only=True) for f in (whole, parts))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_stages_follow_each_other_and_are_not_repeated(encoder: Path, tmp_path: Path) -> None:
+    """Two stages leave what ship() takes; a second call trains nothing more."""
+    told: list[float] = []
+    settings = {"encoder": encoder, "lessons": lessons(), "stages": (SHORT, SHORT)}
+    weights = train_stages(tmp_path, tmp_path / "a", on_progress=told.append, **settings)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert [r["seed"] for r in json.loads((tmp_path / "a/recipe.json").read_text())] == [0, 0]
+    first = torch.load(tmp_path / "a/1/weights.pt", weights_only=True)
+    second = torch.load(weights, weights_only=True)
+    assert any(not torch.equal(first[name], second[name]) for name in first)
+    told.clear()
+    train_stages(tmp_path, tmp_path / "a", on_progress=told.append, **settings)
+    assert told == []
 
 
 def test_trained_weights_are_exported_and_read(encoder: Path, tmp_path: Path) -> None:
