@@ -153,4 +153,3 @@ def test_carried_over_moves_say_that_nobody_validated_them() -> None:
     # Nothing is suggested from a reading that nobody validated.
     for practice in ("why", "revoice", "relate"):
         assert phrase(f"moves_ask_{practice}", "zh") not in zh[0]
-
