@@ -24,7 +24,8 @@ from models.exchanges.runtime import (
     grams,
     rated_part,
 )
-from models.exchanges.training import Held, _folds, confusion, held_out, train
+from models.exchanges.training import ABSTAIN_BELOW, Held, _folds, confusion, held_out, train
+from models.labeller import SETTINGS as BELOW
 from models.labeller import WEIGHTS as ALL_WEIGHTS
 from models.labeller import TrainedLabeller
 from models.moves.runtime import MODEL, QUESTION_CODES
@@ -318,3 +319,54 @@ def test_missing_weights_are_named(tmp_path: Path, moves: Moves) -> None:
     for text in (told.value.en, told.value.zh):
         assert WEIGHTS in text
         assert "observer train exchanges" in text
+
+
+# -- the shipped weights ---------------------------------------------------------------------
+
+
+def test_shipped_weights_are_small_and_described() -> None:
+    row = json.loads((SHIPPED / SETTINGS).read_text("utf-8"))
+    assert row["sha256"][WEIGHTS] == sha256((SHIPPED / WEIGHTS).read_bytes()).hexdigest()
+    assert (SHIPPED / WEIGHTS).stat().st_size < 1e6
+    assert all("development only" in origin["licence"] for origin in row["learnt_from"])
+    below = json.loads((ALL_WEIGHTS / BELOW).read_text("utf-8"))["abstain_below"]["en"]
+    for taxonomy, codes in CODES.items():
+        assert codes == TAXONOMIES[taxonomy].names
+        assert below[taxonomy] == ABSTAIN_BELOW
+        assert loads(json.dumps(row["confusions"]))[f"{taxonomy}.en"].codes == codes
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "uptake", "focusing"),
+    [
+        (
+            "I think it's twelve because four times three is twelve.",
+            ["How did you get from there to twelve?"],
+            "high",
+            "focusing",
+        ),
+        (
+            "Because both have the same denominator.",
+            [
+                "So you noticed that the denominators are the same.",
+                "Why does that help us compare them?",
+            ],
+            "high",
+            "focusing",
+        ),
+        ("Because both have the same denominator.", ["Yes."], "mid", "none"),
+        ("You have to add the two numbers.", ["And what is four plus two?"], None, "funneling"),
+        ("Can I go to the bathroom please?", ["Yes."], "-", "none"),
+    ],
+)
+def test_exchanges_that_leave_little_doubt(
+    student: str, teacher: list[str], uptake: str | None, focusing: str
+) -> None:
+    """ "-": off task, not rated. The fourth is between mid and high."""
+    spoken = said((S, student), *((T, text) for text in teacher))
+    for found, code in zip(
+        ExchangeReader(SHIPPED).predict(spoken), (uptake, focusing), strict=True
+    ):
+        row = found.probabilities[1]
+        if code is not None:
+            assert ("-" if np.isnan(row).any() else found.codes[int(row.argmax())]) == code
