@@ -2,11 +2,9 @@
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +43,6 @@ class Recipe:
     """The weights are the mean over this last share of the steps."""
     snapshots: int = 10
     guise: Guise = field(default_factory=Guise)
-
-
-STAGES = (
-    Recipe(),
-    Recipe(
-        seed=1,
-        epochs=0.9,
-        rate=1.2e-4,
-        head_rate=5e-4,
-        warm_up=0.03,
-        averaged=0.15,
-        guise=Guise(punctuated=0.4, apostrophes=0.4, noisy=0.3, next_hidden=0.2, roleless=0.02),
-    ),
-)
-"""What made the shipped weights, one after the other: the second shows more text without marks."""
 
 
 def _to(device: torch.device, *arrays: Any) -> list[Tensor]:
@@ -206,48 +189,9 @@ def train(
     weights = out / WEIGHTS
     torch.save(run.averaged.mean or run.network.state_dict(), weights.with_suffix(".part"))
     weights.with_suffix(".part").replace(weights)
-    _note(out, [recipe])
+    text = json.dumps(asdict(recipe), indent=1) + "\n"
+    (out / RECIPE).write_text(text, encoding="utf-8")
     return weights
-
-
-def train_stages(
-    data: Path,
-    out: Path,
-    *,
-    seed: int = 0,
-    encoder: Path | None = None,
-    lessons: Sequence[MovesLesson] | None = None,
-    stages: Sequence[Recipe] = STAGES,
-    on_progress: OnProgress = ignore_progress,
-) -> Path:
-    """The stages in turn, each from the weights of the one before, in `out`/1, `out`/2 …
-
-    Leaves weights and recipes in `out`, as export.ship takes them; `seed` is added to the stages'.
-    Interrupted, it goes on where it was. Raises DatasetError, MissingWeights.
-    """
-    first: Path | None = None
-    recipes = [replace(stage, seed=stage.seed + seed) for stage in stages]
-    for k, recipe in enumerate(recipes):
-        folder, share = out / str(k + 1), k / len(recipes)
-        if (folder / WEIGHTS).is_file():
-            first = folder / WEIGHTS
-            continue
-        first = train(
-            data, folder, recipe=recipe, encoder=encoder, first=first, lessons=lessons,
-            on_progress=partial(_told, on_progress, share, 1 / len(recipes)),
-        )  # fmt: skip
-    shutil.copyfile(out / str(len(recipes)) / WEIGHTS, out / WEIGHTS)
-    _note(out, recipes)
-    return out / WEIGHTS
-
-
-def _told(on_progress: OnProgress, start: float, length: float, done: float) -> None:
-    on_progress(start + length * done)
-
-
-def _note(out: Path, recipes: Sequence[Recipe]) -> None:
-    text = json.dumps([asdict(recipe) for recipe in recipes], indent=1)
-    (out / RECIPE).write_text(text + "\n", encoding="utf-8")
 
 
 def _steps(

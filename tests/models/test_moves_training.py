@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ from models.moves.inference import InferenceNetwork
 from models.moves.network import build, encoder_folder
 from models.moves.pairs import PieceTable
 from models.moves.runtime import MovesReader, feed, softmax
-from models.moves.training import Recipe, train, train_stages
+from models.moves.training import Recipe, train
 from observer.errors import MissingWeights
 from observer.timeline import Role
 
@@ -109,20 +110,14 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(encoder: Path, tmp_
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_stages_follow_each_other_and_are_not_repeated(encoder: Path, tmp_path: Path) -> None:
-    """Two stages leave what ship() takes; a second call trains nothing more."""
-    told: list[float] = []
-    settings = {"encoder": encoder, "lessons": lessons(), "stages": (SHORT, SHORT)}
-    weights = train_stages(tmp_path, tmp_path / "a", on_progress=told.append, **settings)
-    assert told == sorted(told)
-    assert told[-1] == 1.0
-    assert [r["seed"] for r in json.loads((tmp_path / "a/recipe.json").read_text())] == [0, 0]
-    first = torch.load(tmp_path / "a/1/weights.pt", weights_only=True)
-    second = torch.load(weights, weights_only=True)
-    assert any(not torch.equal(first[name], second[name]) for name in first)
-    told.clear()
-    train_stages(tmp_path, tmp_path / "a", on_progress=told.append, **settings)
-    assert told == []
+def test_a_second_stage_begins_with_the_weights_of_the_first(encoder: Path, tmp_path: Path) -> None:
+    """With a rate of nought nothing moves: what comes out is what went in."""
+    still = replace(SHORT, rate=0.0, head_rate=0.0, weight_decay=0.0)
+    settings = {"encoder": encoder, "lessons": lessons()}
+    first = train(tmp_path, tmp_path / "a", recipe=SHORT, **settings)
+    second = train(tmp_path, tmp_path / "b", recipe=still, first=first, **settings)
+    one, other = (torch.load(f, weights_only=True) for f in (first, second))
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_trained_weights_are_exported_and_read(encoder: Path, tmp_path: Path) -> None:
