@@ -1,7 +1,8 @@
 """The lists of the page: waits, questions by kind, exchanges, and the lines of the transcript."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from api.render.evidence import Evidence, Proof
 from api.render.texts import Texts, clock
@@ -18,6 +19,8 @@ from observer.taxonomies import (
 )
 from observer.timeline import Role, Seconds
 
+GROUP_SHOWN = 2
+"""Sentences of group talk that stand in an exchange."""
 UNSURE = 0.6
 """Labels less probable than this are marked as unsure."""
 
@@ -163,14 +166,26 @@ def _question(name: str, evidence: Evidence, text: Texts) -> QuestionRow:
 
 
 def exchange(found: Exchange, evidence: Evidence, text: Texts) -> ExchangeRow:
-    lines = []
+    lines: list[tuple[str, str, Proof]] = []
     for name in found.utterances:
         utterance = evidence.utterances.get(name)
         if utterance is not None:
             role = utterance.role.value if utterance.role else "unknown"
             lines.append((role, utterance.text, evidence(name)))
     kind = text.known(f"exchange.{found.kind}", found.kind)
-    return ExchangeRow(evidence(found.id), kind, found.rounds, tuple(lines))
+    return ExchangeRow(evidence(found.id), kind, found.rounds, tuple(_shortened(lines, text)))
+
+
+def _shortened(
+    lines: Sequence[tuple[str, str, Proof]], text: Texts
+) -> Iterator[tuple[str, str, Proof]]:
+    """The lines, with long group talk cut to its first sentences: the chain is what is shown."""
+    for role, run in groupby(lines, key=lambda line: line[0]):
+        said = list(run)
+        shown = GROUP_SHOWN if role == Role.GROUP and len(said) > GROUP_SHOWN + 1 else len(said)
+        yield from said[:shown]
+        if shown < len(said):
+            yield role, text("exchanges.more", n=len(said) - shown), said[shown][2]
 
 
 def exchange_words(exchanges: Sequence[Exchange], text: Texts) -> str:

@@ -11,11 +11,17 @@ from html.parser import HTMLParser
 import pytest
 
 from api.render import render_html
+from api.render.evidence import Evidence
+from api.render.sections import exchange
+from api.render.texts import texts
 from api.render.view import split_question
+from observer.discourse import Exchange
 from observer.indicators import CATALOGUE
 from observer.observation import Observation
 from observer.quality import Finding
 from observer.report import claims
+from observer.timeline import Role
+from observer.transcript import Utterance
 from tests.observation_factory import english_lesson, mandarin_lesson, without_recording
 
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(2)> &amp; \u2028"
@@ -98,6 +104,20 @@ def test_every_script_and_style_stands_in_the_policy(page: str) -> None:
     for module, style in parts:
         digest = hashlib.sha256((module or style).encode()).digest()
         assert f"'sha256-{base64.b64encode(digest).decode()}'" in allowed
+
+
+def test_long_group_talk_does_not_drown_its_exchange(lesson: Observation) -> None:
+    """Teacher, five sentences of a group, teacher: two of the five stand, and that three do not."""
+    roles = [Role.TEACHER, *[Role.GROUP] * 5, Role.TEACHER]
+    said = tuple(Utterance(f"g{i}", f"words {i}", i, i + 1, role=r) for i, r in enumerate(roles))
+    shown = replace(lesson, transcript=lesson.transcript.with_utterances(said), labels=(), waits=())
+    chain = Exchange("x1", "IDRE", tuple(u.id for u in said), 1)
+    shown = replace(shown, exchanges=(chain,), claims=(), indicators=())
+    text = texts("en")
+    lines = [(role, words) for role, words, _ in exchange(chain, Evidence(shown, text), text).lines]
+    assert [words for _, words in lines] == [
+        "words 0", "words 1", "words 2", "… 3 more sentences of group talk", "words 6",
+    ]  # fmt: skip
 
 
 def test_no_inline_handlers_or_styles(page: str) -> None:
