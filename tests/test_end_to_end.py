@@ -170,7 +170,11 @@ def test_a_stopped_job_goes_on(tmp_path: Path, polite: bool) -> None:
     """Ctrl-C or kill -9 after the first stages; the next run keeps them and ends the job."""
     command = [*OBSERVER, "observe", str(LESSONS / "zh_triangle.opus")]
     command += ["--asr", "none", "--out", str(tmp_path)]
+    # Whoever starts the tests in the background hands on an ignored Ctrl-C; a handled one is not
+    # handed on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     stages = tmp_path / "zh_triangle" / ".stages"
     deadline = time.monotonic() + 120
     while not (stages / "quality.json").exists():
