@@ -84,13 +84,6 @@ DIRECT: Mapping[str, tuple[Role | None, ...]] = {
 _lock = threading.Lock()
 
 
-def available(language: str, weights: Path = WEIGHTS) -> bool:
-    """Whether the weights that a language needs are on this machine."""
-    return all(
-        (weights / s.folder / SETTINGS).is_file() for s in READERS[language] if not s.optional
-    )
-
-
 class TrainedLabeller:
     """Question form and kinds, talk moves, instructional acts and feedback.
 

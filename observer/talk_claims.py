@@ -21,7 +21,7 @@ MOST_KINDS: Final = 3
 
 def teacher_moves(facts: Facts) -> Claim | None:
     """How the teacher takes up what students say, with an invitation to play or to think."""
-    found = _commonest(facts, "teacher_move", TEACHER_MOVE)
+    found = _commonest(facts, TEACHER_MOVE)
     if not found:
         return None
     named = facts.say("moves_teacher", moves=_listed(facts, found, TEACHER_MOVE))
@@ -56,27 +56,29 @@ def _enough(facts: Facts) -> bool:
 
 def student_moves(facts: Facts) -> Claim | None:
     """What students do with their words, as far as it was read."""
-    found = _commonest(facts, "student_move", STUDENT_MOVE)
-    if not found:
-        return None
-    text = facts.say("moves_student", moves=_listed(facts, found, STUDENT_MOVE))
-    evidence = [e for figure, _ in found for e in figure.evidence[:2]]
-    return facts.claim(found[0][0].name, text, evidence)
+    return _counted(facts, STUDENT_MOVE, "moves_student", "moves")
 
 
 def instruction(facts: Facts) -> Claim | None:
     """The commonest instructional acts."""
-    found = _commonest(facts, "instruction", INSTRUCTION)
+    return _counted(facts, INSTRUCTION, "instruction", "acts")
+
+
+def _counted(facts: Facts, taxonomy: Taxonomy, key: str, gap: str) -> Claim | None:
+    """The commonest codes of a taxonomy, in the sentence `key`, whose gap `gap` lists them."""
+    found = _commonest(facts, taxonomy)
     if not found:
         return None
-    text = facts.say("instruction", acts=_listed(facts, found, INSTRUCTION))
+    text = facts.say(key, **{gap: _listed(facts, found, taxonomy)})
     evidence = [e for figure, _ in found for e in figure.evidence[:2]]
     return facts.claim(found[0][0].name, text, evidence)
 
 
-def _commonest(facts: Facts, stem: str, taxonomy: Taxonomy) -> list[tuple[Indicator, str]]:
+def _commonest(facts: Facts, taxonomy: Taxonomy) -> list[tuple[Indicator, str]]:
     """(figure, code) of the commonest codes of which there is something to play."""
-    figures = [(facts.figures.get(f"{stem}_{c}"), c) for c in taxonomy.names if c != "none"]
+    figures = [
+        (facts.figures.get(f"{taxonomy.name}_{c}"), c) for c in taxonomy.names if c != "none"
+    ]
     found = [(f, c) for f, c in figures if f is not None and f.evidence and ends(f)[1] >= 1]
     found.sort(key=lambda pair: -(pair[0].value or 0.0))
     return found[:MOST_KINDS]
