@@ -89,8 +89,9 @@ class TrainedLabeller:
 
     Teachers' utterances get every taxonomy of their language; those without a role the
     question and instruction labels; students' `question_form` and `student_move`; choral
-    answers `student_move`; group talk and media nothing. Each utterance is read in its own
-    script. `weights` is the folder with the weights' folders; those in `own` go before it.
+    answers `student_move`, as TalkMoves codes them (a tenth of its students' sentences); group talk
+    and media nothing. Each utterance is read in its own script. `weights` is the folder with the
+    weights' folders; those in `own` go before it.
     `readers` (language → models) replaces what is there.
     """
 

@@ -5,7 +5,7 @@
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from models.rules import VERSION, load_rules
 from models.rules.context import in_context
@@ -19,6 +19,7 @@ from observer.transcript import Transcript, Utterance
 READ_CHARACTERS = 2_000
 """Longer utterances are read at their end: the question, if any, is what is left standing."""
 READ_ROLES = (None, Role.TEACHER, Role.STUDENT, Role.CHORAL)
+_PUPILS = (Role.STUDENT, Role.CHORAL)
 
 _TELL_EVERY = 256
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
@@ -69,15 +70,39 @@ class RuleLabeller:
 def sentences_of(
     transcript: Transcript, on_progress: OnProgress = ignore_progress
 ) -> list[Sentence | None]:
-    """Every utterance read by itself with the rules; None where there is nothing to read."""
+    """Every utterance read by itself with the rules; None where there is nothing to read.
+
+    Nothing is what joins in with a student word for word, too (`said_at_once`).
+    """
     found: list[Sentence | None] = []
+    again = said_at_once(transcript.utterances)
     for i, utterance in enumerate(transcript):
-        text = _readable(utterance)
+        text = "" if i in again else _readable(utterance)
         language = language_of(text, transcript.language)
         found.append(None if language is None else sentence(text, language))
         if i % _TELL_EVERY == 0:
             on_progress(i / len(transcript))
     return found
+
+
+def said_at_once(utterances: Sequence[Utterance]) -> frozenset[int]:
+    """Places of students' utterances that join in with another one, word for word.
+
+    Transcripts with a row for each voice hold a choral answer once a voice. It is one answer:
+    each further voice would count again, and beside the first it reads as relating to it. Who
+    says the same after the other has ended, or without known times, does not join in.
+    """
+    sounds_until: dict[tuple[str, ...], float] = {}
+    found = set()
+    for i, utterance in enumerate(utterances):
+        words = words_of(utterance.text.lower()) if utterance.role in _PUPILS else ()
+        if not words or utterance.start is None or utterance.end is None:
+            continue
+        if sounds_until.get(words, -1.0) > (utterance.start + utterance.end) / 2:
+            found.add(i)
+        else:
+            sounds_until[words] = utterance.end
+    return frozenset(found)
 
 
 def sentence(text: str, language: str) -> Sentence:

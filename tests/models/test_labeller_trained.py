@@ -4,7 +4,7 @@ The shipped weights are tested where they are read (test_moves_shipped, test_man
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ import pytest
 
 from models.labeller import TrainedLabeller
 from models.predictions import Prediction
+from models.questions import said_at_once
 from models.transferred import TRANSFERRED, Line, load, overlap
 from observer.discourse import Label
 from observer.engines import OnProgress, ignore_progress
@@ -156,6 +157,34 @@ def test_roles_get_the_taxonomies_that_are_theirs() -> None:
     assert set(found[2]) == {"student_move"}
     assert found[3] == found[4] == {}
     assert set(found[5]) == kinds
+
+
+def test_a_choral_answer_counts_once_however_many_rows_it_has() -> None:
+    """Three voices say “Right.” at once; Ben says it after them, Eve something else with them.
+
+    teacher ----
+    Ann         ====          “Right.”    read
+    Bob          ====         “right”     joins in with Ann
+    Cem          ===          “Right!”    joins in
+    Eve          ====         “Wrong.”    read
+    Ben                ===    “Right.”    read: Ann has ended
+    """
+    rows = [
+        (T, "Is it a half?", 0.0, 4.0),
+        (S, "Right.", 4.0, 5.0),
+        (S, "right", 4.1, 5.1),
+        (C, "Right!", 4.1, 4.9),
+        (S, "Wrong.", 4.1, 5.1),
+        (S, "Right.", 5.3, 6.0),
+    ]
+    spoken = tuple(Utterance(str(i), t, a, b, role=r) for i, (r, t, a, b) in enumerate(rows))
+    moves = {t: {"claim": 1.0} for _, t, _, _ in rows}
+    reader = Scripted("student_move", TAXONOMIES["student_move"].names, moves)
+    labels = TrainedLabeller(readers={"en": [reader]}).label(Transcript("en", spoken))
+    assert [x.utterance for x in labels if x.taxonomy == "student_move"] == ["1", "4", "5"]
+    assert {x.utterance for x in labels} == {"0", "1", "4", "5"}
+    untimed = tuple(replace(u, start=None, end=None) for u in spoken)
+    assert said_at_once(untimed) == frozenset()
 
 
 @pytest.mark.parametrize(
