@@ -1,0 +1,127 @@
+"""What a route asks for, so that its signature reads as a sentence.
+
+`Db` is a session that sees what the signed-in person may see and is committed before the answer
+leaves; `Me` is that person, `Writer` one whose token may change things, `Administrator` one who
+runs the installation; `TheSite` is what the whole installation shares.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, cast
+
+from fastapi import Depends, Request
+from sqlmodel import Session
+
+from api.access import Actor
+from api.db import Database
+from api.problems import NotAllowedError
+from api.settings import ServiceSettings
+from observer.errors import Language
+
+if TYPE_CHECKING:
+    from api.jobs import Jobs
+    from api.storage import Storage
+
+SESSION_COOKIE = "observer_session"
+LANGUAGE_COOKIE = "observer_language"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What one installation shares: made once, kept at `app.state.site`."""
+
+    settings: ServiceSettings
+    database: Database
+    storage: "Storage"
+    jobs: "Jobs"
+
+
+def the_site(request: Request) -> Site:
+    """The installation that this request came to."""
+    return cast(Site, request.app.state.site)
+
+
+TheSite = Annotated[Site, Depends(the_site)]
+
+
+def signed_in(request: Request, site: TheSite) -> Actor:
+    """Who asks, by cookie or bearer token. Raises SignInError."""
+    from api.auth import actor_of_request
+
+    return actor_of_request(request, site)
+
+
+Me = Annotated[Actor, Depends(signed_in)]
+
+
+def writer(me: Me) -> Actor:
+    """Who asks, if the token allows changes. Raises NotAllowedError."""
+    if "write" not in me.scopes:
+        raise NotAllowedError(
+            en="This token may only read. Make one with the scope “write”.",
+            zh="此令牌只能读取。请创建带有“write”权限的令牌。",
+        )
+    return me
+
+
+Writer = Annotated[Actor, Depends(writer)]
+
+
+def administrator(me: Writer) -> Actor:
+    """Who asks, if an administrator. Raises NotAllowedError."""
+    if not me.administrator:
+        raise NotAllowedError(
+            en="Only an administrator may do this. Ask the one of your installation.",
+            zh="只有管理员可以执行此操作。请联系本系统的管理员。",
+        )
+    return me
+
+
+Administrator = Annotated[Actor, Depends(administrator)]
+
+
+def scoped_session(request: Request, site: TheSite, me: Me) -> Iterator[Session]:
+    """A session in the name of the person; committed before the answer is sent."""
+    with site.database.session(me) as session:
+        session.info["request_id"] = getattr(request.state, "request_id", "")
+        yield session
+
+
+# scope="function": FastAPI would otherwise commit after the answer has been sent, and a client
+# that reads what it just wrote would not find it.
+Db = Annotated[Session, Depends(scoped_session, scope="function")]
+
+
+def language_of(request: Request) -> Language:
+    """The person's language where known, else the cookie's, else the browser's, else Chinese."""
+    known = getattr(request.state, "language", None) or request.cookies.get(LANGUAGE_COOKIE)
+    if known in {"zh", "en"}:
+        return cast(Language, known)
+    return preferred(request.headers.get("accept-language", ""))
+
+
+SpokenLanguage = Annotated[Language, Depends(language_of)]
+
+
+def preferred(accepted: str) -> Language:
+    """zh or en, whichever an Accept-Language header prefers; zh when it names neither."""
+    best: tuple[float, Language] = (0.0, "zh")
+    for part in accepted.split(","):
+        tag, _, weight = part.partition(";")
+        name = tag.strip().lower().split("-")[0]
+        if name not in {"zh", "en"}:
+            continue
+        quality = _quality(weight)
+        if quality > best[0]:
+            best = (quality, cast(Language, name))
+    return best[1]
+
+
+def _quality(weight: str) -> float:
+    name, _, number = weight.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(number)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,24 @@
+"""The routes, one module a subject; each has `router`."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from fastapi import APIRouter
+
+MODULES = (
+    "signing",
+    "pages",
+    "administration",
+    "uploads",
+    "media",
+    "progress",
+    "exports",
+    "v1",
+)
+"""In the order in which they are asked."""
+
+
+def routers() -> list[APIRouter]:
+    """The router of every module that is there."""
+    names = [f"api.routes.{name}" for name in MODULES]
+    return [import_module(name).router for name in names if find_spec(name)]
