@@ -311,6 +311,17 @@ class Step(SQLModel, table=True):
     ended: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
 
 
+class Worker(SQLModel, table=True):
+    """A worker process that is, or was lately, at work; what it holds is told by its lock."""
+
+    id: str = Field(primary_key=True, max_length=100)
+    """Host, process and a random part: never used twice."""
+    host: str = Field(max_length=100)
+    device: str = Field(default="auto", max_length=20)
+    started: datetime = Field(default_factory=now, sa_column=_moment())
+    seen: datetime = Field(default_factory=now, sa_column=_moment(index=True))
+
+
 class Figure(SQLModel, table=True):
     """An indicator of a lesson's newest finished run, copied for lists and aggregates."""
 
@@ -375,6 +386,21 @@ class IdempotencyKey(SQLModel, table=True):
     status: int = 0
     body: str = Field(default="")
     created: datetime = Field(default_factory=now, sa_column=_moment(index=True))
+
+
+class Removal(SQLModel, table=True):
+    """A file or a work folder that must go now that its rows are gone.
+
+    Written in the transaction that deletes the rows, so that a crash before the files are gone
+    leaves a note of what still has to be done.
+    """
+
+    id: int | None = Field(default=None, primary_key=True)
+    sha256: str | None = Field(default=None, max_length=64)
+    """A file in storage, deleted unless another row refers to it."""
+    run_id: str | None = Field(default=None, max_length=32)
+    """A run whose work folder is deleted."""
+    created: datetime = Field(default_factory=now, sa_column=_moment())
 
 
 class AuditEntry(SQLModel, table=True):
