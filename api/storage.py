@@ -1,0 +1,273 @@
+"""Files under the address of their content: a local folder, or an S3-compatible object store.
+
+A file is put once however often it is uploaded; its address is the sha256 of its bytes, so nothing
+that a user types ever becomes a path, and a file that is there is there whole.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, Protocol, cast
+from urllib.parse import unquote, urlsplit
+
+from observer.errors import ObserverError, UsageError
+from observer.files import replacing, sha256_of
+
+BLOCK = 1 << 20
+"""Bytes read at a time: what a transfer costs in memory."""
+_ADDRESS = re.compile(r"[0-9a-f]{64}")
+
+
+class MissingContent(ObserverError):
+    """No file under that address: it was removed, or storage is not the one it was put in."""
+
+
+class Storage(Protocol):
+    """Files by content address; every method raises MissingContent where there is none."""
+
+    def put(self, file: Path, *, move: bool = False) -> str:
+        """Keep a file; its sha256 comes back. `move` gives the file away: it may be renamed.
+
+        Putting what is there already changes nothing. Raises OutputError: no room.
+        """
+
+    def open(self, sha: str) -> BinaryIO:
+        """The file for reading; the caller closes it."""
+
+    def path(self, sha: str) -> Path | None:
+        """Where the file lies on this machine; None when it does not. Never to be changed."""
+
+    def local(self, sha: str) -> "_PathContext":
+        """A context with the file on this machine, fetched when need be."""
+
+    def size(self, sha: str) -> int:
+        """Bytes."""
+
+    def exists(self, sha: str) -> bool:
+        """Whether the file is there."""
+
+    def delete(self, sha: str) -> None:
+        """Remove the file; nothing happens when it is gone already."""
+
+    def free_bytes(self) -> int | None:
+        """Room that is left; None where the store does not tell."""
+
+    def stream(self, sha: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Blocks of the bytes `start` … `end` (exclusive; None: to the end), at most 1 MiB each."""
+
+
+class _PathContext(Protocol):
+    def __enter__(self) -> Path: ...
+
+    def __exit__(self, *error: object) -> bool | None: ...
+
+
+def storage_of(url: str) -> Storage:
+    """The storage behind an address: file:///folder, s3://bucket/prefix, memory:/// (tests).
+
+    Credentials of object stores come from the environment that their own tools read
+    (AWS_ACCESS_KEY_ID, AWS_ENDPOINT …). Raises UsageError.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path != "":
+        return LocalStorage(Path(unquote(parts.path)))
+    if parts.scheme in {"s3", "memory"}:
+        return ObjectStorage(url)
+    raise UsageError(
+        en=f"Storage {parts.scheme or url!r}: unknown. Give file:///folder or s3://bucket/prefix.",
+        zh=f"无法识别的存储地址（{parts.scheme or url}）。请写 file:///文件夹 或 s3://存储桶/前缀。",
+    )
+
+
+class LocalStorage:
+    """A folder: ab/cd/SHA256, written beside and renamed, so that a crash leaves no half file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def put(self, file: Path, *, move: bool = False) -> str:
+        """See Storage. With `move`, a file on the same disk is renamed and not copied."""
+        sha = sha256_of(file)
+        place = self._place(sha)
+        if place.exists():
+            if move:
+                file.unlink()
+            return sha
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (move and _renamed(file, place)):
+            with replacing(place) as temporary:
+                shutil.copyfile(file, temporary)
+                temporary.chmod(0o600)
+            if move:
+                file.unlink()
+        return sha
+
+    def open(self, sha: str) -> BinaryIO:
+        """See Storage."""
+        return self._there(sha).open("rb")
+
+    def path(self, sha: str) -> Path | None:
+        """See Storage; here never None."""
+        return self._there(sha)
+
+    @contextmanager
+    def local(self, sha: str) -> Iterator[Path]:
+        """The stored file itself: read it, never change it."""
+        yield self._there(sha)
+
+    def size(self, sha: str) -> int:
+        """See Storage."""
+        return self._there(sha).stat().st_size
+
+    def exists(self, sha: str) -> bool:
+        """See Storage."""
+        return self._place(sha).is_file()
+
+    def delete(self, sha: str) -> None:
+        """See Storage. Folders that become empty go too."""
+        place = self._place(sha)
+        place.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: another file lives there
+            place.parent.rmdir()
+            place.parent.parent.rmdir()
+
+    def free_bytes(self) -> int:
+        """See Storage."""
+        return shutil.disk_usage(self.folder).free
+
+    def stream(self, sha: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """See Storage."""
+        with self.open(sha) as file:
+            left = max(0, (self.size(sha) if end is None else end) - start)
+            file.seek(start)
+            while left > 0 and (block := file.read(min(BLOCK, left))):
+                left -= len(block)
+                yield block
+
+    def _place(self, sha: str) -> Path:
+        _check(sha)
+        return self.folder / sha[:2] / sha[2:4] / sha
+
+    def _there(self, sha: str) -> Path:
+        place = self._place(sha)
+        if not place.is_file():
+            raise _missing(sha)
+        return place
+
+
+class ObjectStorage:
+    """An S3-compatible store through obstore (extra `s3`); objects are called ab/cd/SHA256."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            import obstore
+        except ImportError as error:
+            raise UsageError(
+                en="Object storage needs the extra: pip install 'observer[s3]'.",
+                zh="使用对象存储需要安装附加组件：pip install 'observer[s3]'。",
+            ) from error
+        self._calls = obstore
+        self._store = obstore.store.from_url(url)
+
+    def put(self, file: Path, *, move: bool = False) -> str:
+        """See Storage. Large files go in parts; an object appears whole or not at all."""
+        sha = sha256_of(file)
+        if not self.exists(sha):
+            self._calls.put(self._store, self._key(sha), file)
+        if move:
+            file.unlink()
+        return sha
+
+    def open(self, sha: str) -> BinaryIO:
+        """See Storage. The object is fetched into a temporary file, which closing removes."""
+        file = tempfile.TemporaryFile(prefix="observer-")  # noqa: SIM115 - the caller closes it
+        for block in self.stream(sha):
+            file.write(block)
+        file.seek(0)
+        return cast("BinaryIO", file)
+
+    def path(self, sha: str) -> Path | None:
+        """None: objects lie elsewhere."""
+        self.size(sha)
+        return None
+
+    @contextmanager
+    def local(self, sha: str) -> Iterator[Path]:
+        """The object in a temporary file that goes when the block ends."""
+        with tempfile.TemporaryDirectory(prefix="observer-") as folder:
+            place = Path(folder) / sha
+            with place.open("wb") as file:
+                for block in self.stream(sha):
+                    file.write(block)
+            yield place
+
+    def size(self, sha: str) -> int:
+        """See Storage."""
+        try:
+            return int(self._calls.head(self._store, self._key(sha))["size"])
+        except FileNotFoundError as error:
+            raise _missing(sha) from error
+
+    def exists(self, sha: str) -> bool:
+        """See Storage."""
+        with suppress(MissingContent):
+            return self.size(sha) >= 0
+        return False
+
+    def delete(self, sha: str) -> None:
+        """See Storage."""
+        with suppress(FileNotFoundError):
+            self._calls.delete(self._store, self._key(sha))
+
+    def free_bytes(self) -> None:
+        """None: object stores do not tell."""
+
+    def stream(self, sha: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """See Storage."""
+        stop = min(self.size(sha), (1 << 62) if end is None else end)
+        for first in range(start, stop, BLOCK):
+            yield bytes(
+                self._calls.get_range(
+                    self._store, self._key(sha), start=first, end=min(first + BLOCK, stop)
+                )
+            )
+
+    def _key(self, sha: str) -> str:
+        _check(sha)
+        return f"{sha[:2]}/{sha[2:4]}/{sha}"
+
+
+def _renamed(file: Path, place: Path) -> bool:
+    """Whether the file could be renamed; False: it lies on another disk."""
+    if file.stat().st_dev != place.parent.stat().st_dev:
+        return False
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+    file.chmod(0o600)
+    file.replace(place)
+    folder = os.open(place.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return True
+
+
+def _check(sha: str) -> None:
+    if not _ADDRESS.fullmatch(sha):
+        raise MissingContent(
+            en="That is not the address of a stored file.", zh="这不是已存文件的地址。"
+        )
+
+
+def _missing(sha: str) -> MissingContent:
+    return MissingContent(
+        en=f"The stored file {sha[:12]}… is not there: it was removed, or the storage address "
+        "(OBSERVER_STORAGE) is another than when it was uploaded.",
+        zh=f"找不到已存文件 {sha[:12]}…：它已被删除，或存储地址（OBSERVER_STORAGE）与上传时不同。",
+    )
