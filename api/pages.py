@@ -1,0 +1,176 @@
+"""Pages of the service: templates filled in the reader's language, with the reader's navigation.
+
+Texts come from `api/locale/service/*.{zh,en}.json`, merged: flat keys, named gaps. A page names
+its template and its values; who reads, in which language and what may be reached from there is
+put in here.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from api.render.texts import Texts, clock
+from observer.errors import Language
+
+if TYPE_CHECKING:
+    from api.access import Actor
+
+Row = TypeVar("Row")
+
+SYSTEM = "observer"
+"""The product's name, in every language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the navigation."""
+
+    href: str
+    key: str
+    """Text `nav.<key>`; also the icon's name."""
+
+
+@cache
+def page_texts(language: Language) -> Texts:
+    """All texts of the pages in `language`."""
+    entries: dict[str, str] = {}
+    folder = files("api") / "locale" / "service"
+    for source in sorted(folder.iterdir(), key=lambda f: f.name):
+        if source.name.endswith(f".{language}.json"):
+            entries |= json.loads(source.read_text(encoding="utf-8"))
+    return Texts(language, entries)
+
+
+def places(actor: "Actor | None") -> tuple[Place, ...]:
+    """Where this person may go; without a person nowhere."""
+    if actor is None:
+        return ()
+    found = [
+        Place("/", "home"),
+        Place("/lessons", "lessons"),
+        Place("/upload", "upload"),
+        Place("/people", "people"),
+    ]
+    if actor.administrator:
+        found.append(Place("/administration", "administration"))
+    return tuple(found)
+
+
+def render(
+    request: Request,
+    template: str,
+    *,
+    actor: "Actor | None",
+    language: Language,
+    status: int = 200,
+    **values: object,
+) -> HTMLResponse:
+    """The page `service/<template>.html.j2`, in `language`, as `actor` sees it.
+
+    `?done=<key>` shows the text `done.<key>` once, after a form was accepted. Raises KeyError
+    when a text is missing.
+    """
+    text = page_texts(language)
+    done = request.query_params.get("done", "")
+    page = (
+        _environment()
+        .get_template(f"service/{template}.html.j2")
+        .render(
+            t=text,
+            lang="zh-CN" if language == "zh" else "en",
+            language=language,
+            actor=actor,
+            path=request.url.path,
+            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            places=places(actor),
+            notice=text.known(f"done.{done}", ""),
+            system=SYSTEM,
+            **values,
+        )
+    )
+    return HTMLResponse(page, status_code=status, headers={"Cache-Control": "private, no-store"})
+
+
+def done(where: str, key: str = "") -> RedirectResponse:
+    """After an accepted form: back to the page `where`, which shows `done.<key>`."""
+    return RedirectResponse(f"{where}?{urlencode({'done': key})}" if key else where, 303)
+
+
+@cache
+def static_url(name: str) -> str:
+    """The address of a file of api/static; it changes with the file, so it may be kept long."""
+    content = files("api").joinpath("static", *name.split("/")).read_bytes()
+    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+
+
+def size_text(size: int | float) -> str:
+    """Bytes for people: 734003200 → "700 MB" (powers of 1024, as file managers show)."""
+    value = float(size)
+    for unit in ("B", "KB", "MB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}"
+        value /= 1024
+    return f"{value:.1f} GB" if value < 1024 else f"{value / 1024:.1f} TB"
+
+
+def day(value: date | datetime | None) -> str:
+    """2026-11-22, or a dash."""
+    return "—" if value is None else value.strftime("%Y-%m-%d")
+
+
+def moment(value: datetime | None, zone: tzinfo | None = None) -> str:
+    """A moment on the server's clock, to the minute."""
+    return "—" if value is None else value.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+
+
+def iso(value: datetime) -> str:
+    """For <time datetime>."""
+    return value.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def query(values: Mapping[str, object], **changes: object) -> str:
+    """`?a=1&b=2` of the values that are set, `changes` laid over; empty values drop out."""
+    merged = {k: v for k, v in {**values, **changes}.items() if v not in (None, "", 0)}
+    return "?" + urlencode(merged) if merged else "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet(Generic[Row]):
+    """One page of a long list."""
+
+    rows: Sequence[Row]
+    number: int
+    """From 1."""
+    size: int
+    total: int
+
+    @property
+    def last(self) -> int:
+        """The last page's number, at least 1."""
+        return max(1, -(-self.total // self.size))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("api", "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters.update(
+        {"size": size_text, "day": day, "moment": moment, "iso": iso, "clock": clock}
+    )
+    environment.globals.update({"static": static_url, "query": query})
+    return environment
