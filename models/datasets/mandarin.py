@@ -3,7 +3,7 @@
 DialogID (TAL Education, MIT): sentences of automatic transcripts of K-12 online lessons, each
 with one of eight instructional acts or none. questions_zh: 3,000 of its training sentences
 labelled for question form, demand, 四何 and openness. `models/annotations/questions_zh.csv` holds
-the same four labels for 15,500 more, by row number and without text.
+the same four labels for 18,091 more, by row number and without text.
 """
 
 import csv
@@ -139,7 +139,7 @@ def read_annotations(
             raise unreadable(name, number, f"{type(error).__name__}: {error}") from error
     sums = (*corpus.sha256, (f"models/annotations/{name}", sha256(content).hexdigest()))
     origin = Provenance(
-        "models/annotations", "MIT", "DialogID, labelled by four annotators (README there)",
+        "models/annotations", "MIT", "DialogID, labelled by a language model (README there)",
         split, sums,
     )  # fmt: skip
     return tuple(sentences), origin

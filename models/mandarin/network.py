@@ -3,7 +3,7 @@
 Gated convolutions with residuals (Dauphin et al., 2017, arXiv 1612.08083) over character
 embeddings; for each taxonomy two learnt attentions and a maximum pool the sentence, and all but
 `instruction` also see which rules fired. A second output guesses hidden characters while
-training. With an encoder folder its states take the place of the convolutions'.
+training. With an encoder (models.mandarin.encoder) its states take the convolutions' place.
 """
 
 from collections.abc import Sequence
@@ -72,30 +72,10 @@ class CharacterReader(nn.Module):
         return logits
 
 
-class EncoderReader(nn.Module):
-    """States of the tokens of a Hugging Face encoder, under the same heads."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        from transformers import AutoModel
-
-        self.trunk: Any = AutoModel.from_pretrained(
-            folder, local_files_only=True, attn_implementation="eager"
-        ).float()
-        self.width: int = self.trunk.config.hidden_size
-        self.pad: int = self.trunk.config.pad_token_id or 0
-
-    def forward(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """As `CharacterReader.forward`; the codes are token ids."""
-        mask = (codes != self.pad).long()
-        states = self.trunk(input_ids=codes, attention_mask=mask).last_hidden_state
-        return states, mask.unsqueeze(-1).to(states.dtype)
-
-
 class SentenceNetwork(nn.Module):
     """Logits of every taxonomy of `CODES`, in that order."""
 
-    def __init__(self, reader: nn.Module, width: int, rules: int, dropout: float = 0.3) -> None:
+    def __init__(self, reader: Any, width: int, rules: int, dropout: float = 0.3) -> None:
         super().__init__()
         self.reader = reader
         self.attend = nn.Linear(width, POOLS * len(CODES))

@@ -43,8 +43,6 @@ class Settings:
     patterns: Patterns
     blend: Mapping[str, tuple[float, float]]
     """Taxonomy → weights of the network's and of the linear half's log-probabilities."""
-    tokenizer: str = ""
-    """File of the encoder's own tokenizer; empty for the shipped reader of characters."""
 
     @classmethod
     def read(cls, file: Path) -> "Settings":
@@ -55,7 +53,6 @@ class Settings:
             Alphabet(stored["characters"]),
             Patterns.read(stored["patterns"]),
             {name: (float(a), float(b)) for name, (a, b) in stored["blend"].items()},
-            stored.get("tokenizer", ""),
         )
 
 
@@ -65,7 +62,6 @@ class _Loaded:
     linear: Wide
     settings: Settings
     table: dict[str, int]
-    tokenizer: Any
 
 
 Halves = dict[str, tuple[Probabilities, Probabilities]]
@@ -133,7 +129,7 @@ class MandarinReader:
         fired = ready.settings.patterns.fired(plain)
         matrix = ready.linear.vocabulary.matrix(plain, ready.table, fired)
         linear = ready.linear.scores(matrix)
-        codes = [_coded(t, ready) for t in plain]
+        codes = [coded(t, ready.table) for t in plain]
         network = [np.zeros((len(texts), len(c)), np.float32) for c in CODES.values()]
         for rows in _batches(codes):
             given = {"codes": padded([codes[i] for i in rows]), "fired": fired[rows]}
@@ -172,13 +168,6 @@ def _simplified(text: str, table: Mapping[str, int]) -> str:
     return to_simplified(text)
 
 
-def _coded(text: str, ready: _Loaded) -> list[int]:
-    if ready.tokenizer is None:
-        return coded(text, ready.table)
-    ids: list[int] = ready.tokenizer.encode(text).ids
-    return ids
-
-
 def _batches(codes: Sequence[Sequence[int]]) -> Iterator[NDArray[np.int64]]:
     """Sentences of one length together: padding would change the last digits of a result."""
     lengths = np.array([len(c) for c in codes], np.int64)
@@ -213,15 +202,4 @@ def _load(folder: Path, threads: int) -> _Loaded:
         Wide.load(folder / LINEAR),
         settings,
         settings.alphabet.table(),
-        tokenizer_of(folder / settings.tokenizer) if settings.tokenizer else None,
     )
-
-
-def tokenizer_of(file: Path) -> Any:
-    """An encoder's own tokenizer, cut at 128 tokens."""
-    from tokenizers import Tokenizer
-
-    found = Tokenizer.from_file(str(file))
-    found.enable_truncation(128)
-    found.no_padding()
-    return found

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from models.datasets.mandarin import CODES
 from models.mandarin.examples import Examples, batches
 from models.mandarin.features import ENDS, MASK, padded
-from models.mandarin.network import CharacterReader, SentenceNetwork
+from models.mandarin.network import INSTRUCTION, CharacterReader, SentenceNetwork
 from models.mandarin.wide import Wide
 from models.predictions import Probabilities
 
@@ -42,13 +43,27 @@ class Recipe:
     """Characters in a batch, padding included."""
     averaged: float = 0.2
     """The weights are the mean over this last share of the second stage."""
+    teacher_epochs: int = 3
+    """With an encoder: epochs of the whole of it on the question labels."""
+    teacher_room: int = 1024
+    top: float = 2e-4
+    """Rate of an encoder's last layer; each layer below learns at `decay` of the one above."""
+    decay: float = 0.85
+    embeddings: float = 5e-5
+    layers: int = 2
+    """Of the teacher's layers, from below, in the student that ships."""
+    student_epochs: int = 4
+    student_top: float = 3e-4
+    """In place of `epochs` and `top`, for that student."""
+    trust: float = 0.5
+    """Weight of the teacher's word on sentences with labels; on the others it is all there is."""
 
 
 class Shower:
     """Draws what the network is shown: half the showings without marks, some characters hidden."""
 
     def __init__(self, examples: Examples, size: int, seed: int) -> None:
-        """`size`: codes of the alphabet; 0 for an encoder's tokens, of which none is hidden."""
+        """`size`: codes of the alphabet; 0 for tokens of other kinds, of which none is hidden."""
         self.examples = examples
         self.size = size
         self.random = np.random.default_rng((seed, 7))
@@ -84,16 +99,29 @@ class Shower:
 Step = Callable[[Sequence[int]], Tensor]
 
 
-def _run(network: nn.Module, rate: float, plan: Sequence[Sequence[int]], step: Step,
-         mean_over: float = 0.0) -> None:  # fmt: skip
-    """AdamW with a linear rise and fall of the rate; keeps the mean of the last weights."""
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
+def _groups(network: SentenceNetwork, recipe: Recipe, rate: float) -> list[dict[str, Any]]:
+    """Parameters with their rates: an encoder's layers have rates of their own."""
+    reader = network.reader
+    if isinstance(reader, CharacterReader):
+        return [{"params": list(network.parameters()), "lr": rate}]
+    groups = list(reader.rates(recipe.top, recipe.decay, recipe.embeddings))
+    own = {id(p) for group in groups for p in group["params"]}
+    heads = [p for p in network.parameters() if id(p) not in own]
+    return [*groups, {"params": heads, "lr": rate}]
+
+
+def _run(network: nn.Module, groups: list[dict[str, Any]], plan: Sequence[Sequence[int]],
+         step: Step, mean_over: float = 0.0) -> None:  # fmt: skip
+    """AdamW with a linear rise and fall of the rates; keeps the mean of the last weights."""
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01)
+    rates = [group["lr"] for group in optimiser.param_groups]
     total, said = len(plan), time.monotonic()
     mean: dict[str, Tensor] = {}
     gap, taken = max(1, round(mean_over * total / 10)), 0
     for k, rows in enumerate(plan):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1, (k + 1) / (0.08 * total)) * max(0.02, 1 - k / total)
+        height = min(1, (k + 1) / (0.08 * total)) * max(0.02, 1 - k / total)
+        for group, rate in zip(optimiser.param_groups, rates, strict=True):
+            group["lr"] = rate * height
         loss = step(rows)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -122,8 +150,8 @@ def _guessing(network: SentenceNetwork, states: Tensor, codes: Tensor, chosen: T
 
 def first_stage(network: SentenceNetwork, shower: Shower, recipe: Recipe) -> None:
     """Instructional acts and hidden characters, from every sentence."""
-    acts = torch.from_numpy(shower.examples.labels["instruction"])
-    at = list(CODES).index("instruction")
+    acts = torch.from_numpy(shower.examples.labels[INSTRUCTION])
+    at = list(CODES).index(INSTRUCTION)
 
     def step(rows: Sequence[int]) -> Tensor:
         shown, codes, chosen, fired = shower.show(rows, recipe.first_hidden)
@@ -135,7 +163,8 @@ def first_stage(network: SentenceNetwork, shower: Shower, recipe: Recipe) -> Non
 
     every = np.arange(len(shower.examples))
     network.train()
-    _run(network, recipe.first_rate, _plan(shower, every, recipe.first_epochs, recipe.room), step)
+    plan = _plan(shower, every, recipe.first_epochs, recipe.room)
+    _run(network, _groups(network, recipe, recipe.first_rate), plan, step)
 
 
 def second_stage(
@@ -145,11 +174,16 @@ def second_stage(
     recipe: Recipe,
     held: int | None,
 ) -> None:
-    """Question labels of all folds but `held`, soft ones elsewhere, and the acts of both."""
+    """Question labels of all folds but `held`, soft ones elsewhere, and the acts of both.
+
+    Where `soft` has the acts too it is a teacher's, and counts by `trust` beside true labels.
+    """
     examples = shower.examples
     labels = {k: torch.from_numpy(v) for k, v in examples.labels.items()}
     guesses = {k: torch.from_numpy(v) for k, v in soft.items()}
     known = torch.from_numpy(examples.fold >= 0)
+    taught = INSTRUCTION in soft
+    trust = recipe.trust if taught else 0.0
 
     def step(rows: Sequence[int]) -> Tensor:
         shown, codes, chosen, fired = shower.show(rows, recipe.hidden)
@@ -158,10 +192,13 @@ def second_stage(
             guessed = _guessing(network, states, codes, chosen)
         at = torch.tensor(list(rows))
         logits = {k: v.float() for k, v in zip(CODES, found, strict=True)}
-        acts = _acts(logits["instruction"], labels["instruction"][at], 0.03)
+        acts = _acts(logits[INSTRUCTION], labels[INSTRUCTION][at], 0.03) * (1 - trust)
+        said = {k: v[at] for k, v in guesses.items()}
+        if taught:
+            acts = acts + trust * _apart(logits[INSTRUCTION], said[INSTRUCTION]).mean()
         return (
-            _asked(logits, {k: v[at] for k, v in labels.items()}, known[at])
-            + _guessed(logits, {k: v[at] for k, v in guesses.items()}, ~known[at])
+            _asked(logits, {k: v[at] for k, v in labels.items()}, known[at]) * (1 - trust)
+            + _guessed(logits, said, torch.where(known[at], 1.5 * trust, 1.0))
             + 0.5 * acts
             + 0.15 * guessed
         )
@@ -174,7 +211,7 @@ def second_stage(
         drawn = shower.random.choice(others, size, replace=False)
         plan += _plan(shower, np.concatenate([learnt, drawn]), 1, recipe.room)
     network.train()
-    _run(network, recipe.rate, plan, step, recipe.averaged)
+    _run(network, _groups(network, recipe, recipe.rate), plan, step, recipe.averaged)
 
 
 def _plan(shower: Shower, rows: NDArray[np.int64], epochs: int, room: int) -> list[list[int]]:
@@ -201,14 +238,20 @@ def _asked(logits: Mapping[str, Tensor], labels: Mapping[str, Tensor], known: Te
     return total * 1.5 / len(known)
 
 
-def _guessed(logits: Mapping[str, Tensor], soft: Mapping[str, Tensor], unknown: Tensor) -> Tensor:
-    """The same against the linear half's guesses; kinds by how likely a real question is."""
+def _guessed(logits: Mapping[str, Tensor], soft: Mapping[str, Tensor], weight: Tensor) -> Tensor:
+    """The same against guesses, each sentence by its weight; kinds by how likely it asks."""
     total = torch.zeros(())
     real = soft["question_form"][:, CODES["question_form"].index("real")]
     for name in ("question_form", *KINDS):
-        each = -(soft[name] * logits[name].log_softmax(1)).sum(1)
-        total = total + (each * unknown * (real if name in KINDS else 1.0)).sum()
-    return total / len(unknown)
+        each = _apart(logits[name], soft[name])
+        total = total + (each * weight * (real if name in KINDS else 1.0)).sum()
+    return total / len(weight)
+
+
+def _apart(logits: Tensor, soft: Tensor) -> Tensor:
+    """Cross-entropy of each sentence against probabilities."""
+    found: Tensor = -(soft * logits.log_softmax(1)).sum(1)
+    return found
 
 
 def soft_labels(wide: Wide, matrix: object) -> dict[str, Probabilities]:

@@ -3,14 +3,15 @@
 1. The linear half is fitted without the first fold and guesses the kinds of unlabelled sentences.
 2. The network learns instructional acts and hidden characters from all of DialogID.
 3. It goes on with the question labels, and with those guesses as soft labels (self-training).
+   With an encoder instead: 2. it is fine-tuned on the question labels and guesses all sentences;
+   3. a small network cut out of it learns from labels and guesses (models.mandarin.distilling).
 4. On the fold that neither has seen (acts: on DialogID dev) the halves are weighed and calibrated.
 5. The linear half is fitted once more, on everything.
 """
 
 import json
 import logging
-import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +23,18 @@ from numpy.typing import NDArray
 
 from models.datasets.mandarin import CODES, QuestionSentence, read_dialogid
 from models.mandarin.blending import Held, blend_of, confusion_of, honest_error
-from models.mandarin.examples import Corpora, Encode, Examples, Guise, prepare, read_corpora
+from models.mandarin.distilling import (
+    by_tokens,
+    guesses,
+    instruct,
+    student_of,
+    teacher_of,
+    write_int8,
+)
+from models.mandarin.encoder import ShortReader, fingerprint, known_alphabet
+from models.mandarin.examples import Corpora, Examples, Guise, prepare, read_corpora
 from models.mandarin.features import Alphabet, Patterns, coded, without_marks
-from models.mandarin.network import CharacterReader, EncoderReader, SentenceNetwork, write_onnx
+from models.mandarin.network import CharacterReader, SentenceNetwork, write_onnx
 from models.mandarin.runtime import LINEAR, NETWORK, SETTINGS, MandarinReader
 from models.mandarin.stages import (
     KINDS,
@@ -37,27 +47,14 @@ from models.mandarin.stages import (
 from models.mandarin.wide import Vocabulary, Wide, fit
 from models.predictions import Probabilities
 from observer.engines import OnProgress, ignore_progress
-from observer.errors import MissingWeights
 from observer.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-VERSION = "1"
+VERSION = "2"
 HELD = 0
 """The fold that calibrates."""
-TOKENIZER = "tokenizer.json"
 _PART = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How sentences become numbers, and the network that reads them."""
-
-    alphabet: Alphabet
-    encode: Encode
-    hidden: int
-    """Codes that can be hidden; 0 with an encoder."""
-    tokenizer: Path | None
 
 
 def train(
@@ -73,79 +70,99 @@ def train(
 ) -> None:
     """Train on the corpora below `data` and write the weights into `out`.
 
-    `encoder`: folder of a Hugging Face encoder (with its tokenizer.json) to fine-tune instead
-    of the reader of characters. `annotations` takes the place of our labels (tests, districts
-    with labels of their own). A finished first stage in `out`/first.pt is gone on from.
+    `encoder`: folder of a Hugging Face encoder (with its tokenizer.json) to learn from.
+    `annotations` takes the place of our labels (tests, districts with labels of their own). A
+    finished first stage in `out`/first.pt is gone on from.
     Raises DatasetError, MissingWeights.
     """
     recipe = replace(recipe or Recipe(), seed=seed)
     torch.manual_seed(seed)
     corpora = read_corpora(data, corrections or (), annotations)
-    alphabet, patterns = Alphabet.of(s.text for s in corpora.spoken), Patterns.present()
-    shape = _shape(alphabet, encoder)
-    examples = prepare(corpora, shape.encode, patterns, seed)
-    vocabulary = Vocabulary.of(examples.plain.texts, alphabet.table())
+    texts = [s.text for s in corpora.spoken]
+    own = None if encoder is None else known_alphabet(encoder, Alphabet.of(texts, 1))
+    alphabet, patterns = own or Alphabet.of(texts), Patterns.present()
+    table = alphabet.table()
+    examples = prepare(corpora, lambda text: coded(text, table), patterns, seed)
+    vocabulary = Vocabulary.of(examples.plain.texts, table)
     on_progress(0.05)
     narrow = _linear(examples, vocabulary, alphabet, examples.fold != HELD)
     soft = _soft(examples, narrow, alphabet)
     on_progress(0.15)
-    network = _network(shape, patterns.width, recipe, encoder)
-    _learn(network, examples, soft, shape, recipe, out)
+    out.mkdir(parents=True, exist_ok=True)
+    job = _Job(examples, soft, alphabet, recipe, out)
+    network = _learnt(job) if encoder is None else _distilled(job, encoder, own)
     on_progress(0.9)
-    _write(network, narrow, corpora, shape, patterns, recipe, out)
+    if isinstance(network.reader, ShortReader):
+        write_int8(network, out / NETWORK, examples, seed)
+    else:
+        write_onnx(network, out / NETWORK, patterns.width)
+    narrow.save(out / LINEAR)
+    _describe(corpora, alphabet, patterns, recipe, encoder, out)
     _calibrate(data, out, examples)
     _linear(examples, vocabulary, alphabet, np.ones(len(examples), bool)).save(out / LINEAR)
     _seal(out)
     on_progress(1.0)
 
 
-def _shape(alphabet: Alphabet, encoder: Path | None) -> _Shape:
-    if encoder is None:
-        table = alphabet.table()
-        return _Shape(alphabet, lambda text: coded(text, table), alphabet.size, None)
-    file = encoder / TOKENIZER
-    if not file.is_file():
-        raise MissingWeights(
-            en=f"There is no {TOKENIZER} in {encoder}. Give the folder of a Hugging Face encoder "
-            "with its fast tokenizer.",
-            zh=f"{encoder} 中没有 {TOKENIZER}。请指定含快速分词器的 Hugging Face 编码器文件夹。",
-        )
-    from models.mandarin.runtime import tokenizer_of
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a network learns from, and where the first stage is kept."""
 
-    tokenizer = tokenizer_of(file)
-    return _Shape(alphabet, lambda text: list(tokenizer.encode(text).ids), 0, file)
+    examples: Examples
+    soft: dict[str, Probabilities]
+    alphabet: Alphabet
+    recipe: Recipe
+    out: Path
+
+    def shower(self, stage: int, size: int | None = None) -> Shower:
+        """Showings of a stage (0, 1)."""
+        size = self.alphabet.size if size is None else size
+        return Shower(self.examples, size, self.recipe.seed + stage)
+
+    def first(self, network: SentenceNetwork, what: str, learn: Callable[[], None]) -> None:
+        """Learn the first stage, or read it if it is there: it takes longest."""
+        kept = self.out / "first.pt"
+        key = repr((self.alphabet.characters, what, self.recipe, len(self.examples)))
+        stored: dict[str, Any] = torch.load(kept, weights_only=True) if kept.is_file() else {}
+        if stored.get("key") == key:
+            network.load_state_dict(stored["network"])
+        else:
+            learn()
+            torch.save({"key": key, "network": network.state_dict()}, kept.with_suffix(".part"))
+            kept.with_suffix(".part").replace(kept)
+        torch.manual_seed(self.recipe.seed + 1)
 
 
-def _network(shape: _Shape, rules: int, recipe: Recipe, encoder: Path | None) -> SentenceNetwork:
-    if encoder is None:
-        characters = CharacterReader(shape.alphabet.size, recipe.width, recipe.dilations)
-        return SentenceNetwork(characters, recipe.width, rules)
-    reader = EncoderReader(encoder)
-    return SentenceNetwork(reader, reader.width, rules)
+def _characters(job: _Job) -> SentenceNetwork:
+    reader = CharacterReader(job.alphabet.size, job.recipe.width, job.recipe.dilations)
+    return SentenceNetwork(reader, job.recipe.width, job.examples.plain.fired.shape[1])
 
 
-def _learn(
-    network: SentenceNetwork,
-    examples: Examples,
-    soft: dict[str, Probabilities],
-    shape: _Shape,
-    recipe: Recipe,
-    out: Path,
-) -> None:
-    """Both stages; the first is kept in `out`, for it takes longest."""
-    out.mkdir(parents=True, exist_ok=True)
-    kept = out / "first.pt"
-    shower = Shower(examples, shape.hidden, recipe.seed)
-    key = repr((shape.alphabet.characters, str(shape.tokenizer), recipe, len(examples)))
-    stored: dict[str, Any] = torch.load(kept, weights_only=True) if kept.is_file() else {}
-    if stored.get("key") == key:
-        network.load_state_dict(stored["network"])
+def _learnt(job: _Job) -> SentenceNetwork:
+    """The reader of characters by itself, in two stages."""
+    network = _characters(job)
+    job.first(network, "", lambda: first_stage(network, job.shower(0), job.recipe))
+    second_stage(network, job.shower(1), job.soft, job.recipe, HELD)
+    return network
+
+
+def _distilled(job: _Job, encoder: Path, own: Alphabet | None) -> SentenceNetwork:
+    """A student of the encoder; of one that reads no single characters the reader of them."""
+    rules = job.examples.plain.fired.shape[1]
+    teacher = teacher_of(encoder, own, rules)
+    read = job if own else replace(job, examples=by_tokens(job.examples, encoder))
+    shower = read.shower(0, None if own else 0)
+    job.first(teacher, "encoder", lambda: instruct(teacher, shower, job.soft, job.recipe, HELD))
+    soft = guesses(teacher, read.examples)
+    log.info("the encoder has guessed")
+    if own is None:
+        network, recipe = _characters(job), job.recipe
     else:
-        first_stage(network, shower, recipe)
-        torch.save({"key": key, "network": network.state_dict()}, kept.with_suffix(".part"))
-        kept.with_suffix(".part").replace(kept)
-    torch.manual_seed(recipe.seed + 1)
-    second_stage(network, Shower(examples, shape.hidden, recipe.seed + 1), soft, recipe, HELD)
+        network = student_of(teacher, job.recipe, rules)
+        epochs, top = job.recipe.student_epochs, job.recipe.student_top
+        recipe = replace(job.recipe, epochs=epochs, top=top)
+    second_stage(network, job.shower(1), soft, recipe, HELD)
+    return network
 
 
 def _linear(
@@ -182,27 +199,22 @@ def _soft(examples: Examples, wide: Wide, alphabet: Alphabet) -> dict[str, Proba
     return soft
 
 
-def _write(
-    network: SentenceNetwork,
-    linear: Wide,
+def _describe(
     corpora: Corpora,
-    shape: _Shape,
+    alphabet: Alphabet,
     patterns: Patterns,
     recipe: Recipe,
+    encoder: Path | None,
     out: Path,
 ) -> None:
-    """Both halves and the settings, uncalibrated as yet."""
-    write_onnx(network, out / NETWORK, patterns.width)
-    linear.save(out / LINEAR)
-    if shape.tokenizer is not None:
-        shutil.copyfile(shape.tokenizer, out / TOKENIZER)
+    """The settings, uncalibrated as yet."""
     settings = {
         "version": VERSION,
         "blend": dict.fromkeys(CODES, (1.0, 1.0)),
-        "tokenizer": "" if shape.tokenizer is None else TOKENIZER,
         "recipe": asdict(recipe),
+        "encoder": "" if encoder is None else fingerprint(encoder),
         "learnt_from": [asdict(o) for o in corpora.origins],
-        "characters": shape.alphabet.characters,
+        "characters": alphabet.characters,
         "patterns": patterns.stored(),
     }
     _save(out, settings)

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ from models.datasets.mandarin import (
     read_questions_zh,
 )
 from models.mandarin.blending import Held, blend_of, calibration_error, confusion_of
+from models.mandarin.encoder import EncoderReader, ShortReader, known_alphabet
+from models.mandarin.features import Alphabet, coded, padded
 from models.mandarin.runtime import MandarinReader
 from models.mandarin.stages import Recipe
 from models.mandarin.training import train
@@ -26,6 +29,7 @@ from observer.timeline import Role
 from observer.transcript import Utterance
 
 TINY = Recipe(width=16, dilations=(1, 2), first_epochs=1, epochs=2, room=512)
+SHORT = replace(TINY, epochs=1, teacher_epochs=1, student_epochs=1)
 THINGS = "苹果 正方形 句子 分数 电流 植物 动词 圆 三角形 河流 质数 课文 角 比例 温度".split()
 
 
@@ -137,36 +141,112 @@ def test_settings_tell_where_the_weights_come_from(trained: Path) -> None:
     assert counted.sum() == 56
 
 
-def test_an_encoder_of_one_s_own_takes_the_place_of_the_characters(
-    data: Path, tmp_path: Path
-) -> None:
-    """A random BERT of width 16 under the same heads and recipe."""
-    encoder = tmp_path / "encoder"
-    _random_encoder(encoder)
-    recipe = replace(TINY, first_epochs=1, epochs=1)
-    train(data, tmp_path / "out", recipe=recipe, annotations=data / "labels.csv", encoder=encoder)
-    form = MandarinReader(tmp_path / "out").predict([Utterance("1", "温度怎么求？")])[0]
-    assert np.isclose(form.probabilities.sum(), 1, atol=1e-5)
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random BERT of width 16 and two layers that reads single characters."""
+    folder = tmp_path_factory.mktemp("encoder")
+    characters = sorted({c for row in sentences() for c in row[0]})
+    _random_encoder(folder, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters])
+    return folder
 
 
-def _random_encoder(folder: Path) -> None:
+def _random_encoder(folder: Path, words: list[str]) -> None:
+    import torch
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import BertConfig, BertModel
 
-    folder.mkdir()
-    characters = sorted({c for row in sentences() for c in row[0]})
-    words = {w: i for i, w in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *characters])}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    table = {w: i for i, w in enumerate(words)}
+    tokenizer = Tokenizer(models.WordLevel(table, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
     config = BertConfig(
-        vocab_size=len(words), hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=16, max_position_embeddings=128,
+        vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=16, max_position_embeddings=160,
     )  # fmt: skip
     BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def distilled(data: Path, encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("distilled")
+    train(data, out, recipe=SHORT, annotations=data / "labels.csv", encoder=encoder)
+    return out
+
+
+def test_an_encoder_s_student_ships_in_its_place(distilled: Path, encoder: Path) -> None:
+    """Same files, same reader; the settings say which encoder, by the sum of its weights."""
+    assert sorted(f.name for f in distilled.iterdir()) == [
+        "linear.npz", "network.onnx", "settings.json",
+    ]  # fmt: skip
+    settings = json.loads((distilled / "settings.json").read_text("utf-8"))
+    sealed = sha256((encoder / "model.safetensors").read_bytes()).hexdigest()
+    assert settings["encoder"] == f"{encoder.name}, model.safetensors {sealed}"
+    said = [Utterance("1", "温度怎么求？"), Utterance("2", "我们来看第3个角。")]
+    form = MandarinReader(distilled).predict(said)[0]
+    assert np.allclose(form.probabilities.sum(1), 1, atol=1e-5)
+
+
+def test_a_student_reads_a_sentence_the_same_in_any_company(distilled: Path) -> None:
+    """Ranges of the activations are fixed when it is written, not taken from each batch."""
+    reader = MandarinReader(distilled)
+    said = [f"{thing}{'是' * (k % 7)}什么" for k, thing in enumerate(THINGS * 4)]
+    together = reader.probabilities(said)["question_form"]
+    alone = np.concatenate([reader.probabilities([t])["question_form"] for t in said])
+    assert np.allclose(together, alone, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_student(
+    data: Path, encoder: Path, distilled: Path, tmp_path: Path
+) -> None:
+    train(data, tmp_path, recipe=SHORT, annotations=data / "labels.csv", encoder=encoder)
+    for name in ("network.onnx", "linear.npz", "settings.json"):
+        assert (tmp_path / name).read_bytes() == (distilled / name).read_bytes()
+
+
+def test_a_student_of_all_layers_has_the_states_of_its_teacher(encoder: Path) -> None:
+    """Opening and end as the encoder of transformers gives them, padding beside or not."""
+    import torch
+
+    alphabet = known_alphabet(encoder, Alphabet("是什么"))
+    assert alphabet is not None
+    teacher = EncoderReader(encoder, alphabet).eval()
+    student = ShortReader(teacher, 2).eval()
+    table = alphabet.table()
+    codes = torch.from_numpy(padded([coded(t, table) for t in ("什么", "苹果是什么？")]))
+    with torch.no_grad():
+        states, (seen, mask) = teacher(codes)[0], student(codes)
+    assert torch.allclose(seen[:, 0], states[:, 0], atol=1e-5)
+    ends = torch.stack([states[0, 3], states[1, 7]])  # 2 and 6 characters between two codes
+    assert torch.allclose(seen[:, 1], ends, atol=1e-5)
+    assert (seen.shape, mask.shape) == ((2, 3, 16), (2, 3, 1))
+
+
+def test_the_alphabet_of_an_encoder_is_what_it_knows(encoder: Path, tmp_path: Path) -> None:
+    """Characters of the corpora first, then those of GB 2312; None where it has no characters."""
+    found = known_alphabet(encoder, Alphabet("苹果是什"))
+    assert found is not None
+    assert found.characters.startswith("苹果是什")
+    assert set("三角形？") <= set(found.characters)
+    assert len(set(found.characters)) == len(found.characters)
+    _random_encoder(tmp_path, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "苹果", "是"])
+    assert known_alphabet(tmp_path, Alphabet("苹果是什")) is None  # knows 1 of 4
+
+
+def test_an_encoder_without_characters_teaches_the_reader_of_characters(
+    data: Path, tmp_path: Path
+) -> None:
+    """Here one that knows whole words only; multilingual ones with byte pairs go this way."""
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    _random_encoder(folder, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *THINGS])
+    out = tmp_path / "out"
+    train(data, out, recipe=SHORT, annotations=data / "labels.csv", encoder=folder)
+    form = MandarinReader(out).predict([Utterance("1", "温度怎么求？")])[0]
+    assert np.isclose(form.probabilities.sum(), 1, atol=1e-5)
 
 
 def test_an_encoder_without_its_tokenizer_is_refused(data: Path, tmp_path: Path) -> None:
