@@ -13,16 +13,16 @@ from fastapi import Depends, Request
 from sqlmodel import Session
 
 from api.access import Actor
+from api.auth import SESSION_COOKIE, actor_of_cookie, actor_of_token
 from api.db import Database
 from api.problems import NotAllowedError
 from api.settings import ServiceSettings
-from observer.errors import Language
+from observer.errors import Language as SpokenLanguage
 
 if TYPE_CHECKING:
     from api.jobs import Jobs
     from api.storage import Storage
 
-SESSION_COOKIE = "observer_session"
 LANGUAGE_COOKIE = "observer_language"
 
 
@@ -38,17 +38,21 @@ class Site:
 
 def the_site(request: Request) -> Site:
     """The installation that this request came to."""
-    return cast(Site, request.app.state.site)
+    return cast("Site", request.app.state.site)
 
 
 TheSite = Annotated[Site, Depends(the_site)]
 
 
 def signed_in(request: Request, site: TheSite) -> Actor:
-    """Who asks, by cookie or bearer token. Raises SignInError."""
-    from api.auth import actor_of_request
-
-    return actor_of_request(request, site)
+    """Who asks: by bearer token where one is sent, else by cookie. Raises SignInError."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        me = actor_of_token(site, token.strip())
+    else:
+        me = actor_of_cookie(site, request.cookies.get(SESSION_COOKIE, ""))
+    request.state.language = me.language
+    return me
 
 
 Me = Annotated[Actor, Depends(signed_in)]
@@ -82,8 +86,7 @@ Administrator = Annotated[Actor, Depends(administrator)]
 
 def scoped_session(request: Request, site: TheSite, me: Me) -> Iterator[Session]:
     """A session in the name of the person; committed before the answer is sent."""
-    with site.database.session(me) as session:
-        session.info["request_id"] = getattr(request.state, "request_id", "")
+    with site.database.session(me, getattr(request.state, "request_id", "")) as session:
         yield session
 
 
@@ -92,20 +95,20 @@ def scoped_session(request: Request, site: TheSite, me: Me) -> Iterator[Session]
 Db = Annotated[Session, Depends(scoped_session, scope="function")]
 
 
-def language_of(request: Request) -> Language:
+def language_of(request: Request) -> SpokenLanguage:
     """The person's language where known, else the cookie's, else the browser's, else Chinese."""
     known = getattr(request.state, "language", None) or request.cookies.get(LANGUAGE_COOKIE)
     if known in {"zh", "en"}:
-        return cast(Language, known)
+        return cast("SpokenLanguage", known)
     return preferred(request.headers.get("accept-language", ""))
 
 
-SpokenLanguage = Annotated[Language, Depends(language_of)]
+Language = Annotated[SpokenLanguage, Depends(language_of)]
 
 
-def preferred(accepted: str) -> Language:
+def preferred(accepted: str) -> SpokenLanguage:
     """zh or en, whichever an Accept-Language header prefers; zh when it names neither."""
-    best: tuple[float, Language] = (0.0, "zh")
+    best: tuple[float, SpokenLanguage] = (0.0, "zh")
     for part in accepted.split(","):
         tag, _, weight = part.partition(";")
         name = tag.strip().lower().split("-")[0]
@@ -113,7 +116,7 @@ def preferred(accepted: str) -> Language:
             continue
         quality = _quality(weight)
         if quality > best[0]:
-            best = (quality, cast(Language, name))
+            best = (quality, cast("SpokenLanguage", name))
     return best[1]
 
 

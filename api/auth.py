@@ -1,0 +1,306 @@
+"""Signing in: sessions of the browser, one-time links, tokens of scripts.
+
+Secrets that the service hands out (cookies, links, tokens) are random, 256 bits, and only their
+SHA-256 is stored: a copy of the database opens no door. Every session here is a system one:
+who asks is not known yet.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import CursorResult
+from sqlmodel import Session, col, delete, or_, select, update
+
+from api.access import BOTH_SCOPES, Actor, actor_of
+from api.columns import now
+from api.passwords import (
+    attempt_keys,
+    check_new_password,
+    count_attempt,
+    digest,
+    forgive,
+    passwords,
+)
+from api.problems import InvalidError, NotFoundError, SignInError
+from api.settings import ServiceSettings
+from api.tables import ApiToken, FailedSignIn, Invitation, Membership, Position, SignIn, User
+
+if TYPE_CHECKING:
+    from api.db import Database
+    from api.deps import Site
+
+SESSION_COOKIE = "observer_session"
+TOKEN_PREFIX = "obs_"
+LONGEST_SESSION = timedelta(days=90)
+NOTED_EVERY = timedelta(minutes=5)
+"""How often the use of a session or a token is written down."""
+
+
+def sign_in(site: "Site", login: str, password: str, *, address: str, agent: str) -> str:
+    """The cookie of a new session.
+
+    Raises SignInError, the same for a wrong password and an unknown login, and LimitError.
+    """
+    login = login.strip().lower()
+    keys = attempt_keys(login, address)
+    with site.database.system("sign-in: count the attempt") as session:
+        count_attempt(session, keys)
+        user = session.exec(select(User).where(User.login == login)).first()
+        known = None if user is None or not user.active else (user.id, user.password_hash)
+    fits, renewed = passwords(site.settings).check(password, known[1] if known else None)
+    if known is None or not fits:
+        raise SignInError(
+            en="Login and password do not fit. Check both; an administrator can send you a link"
+            " to set a new password.",
+            zh="登录名或密码不正确。请检查后重试；管理员可以向您发送重设密码的链接。",
+        )
+    with site.database.system("sign-in: start a session") as session:
+        forget_expired(session)
+        forgive(session, keys)
+        if renewed:
+            session.exec(update(User).where(col(User.id) == known[0]).values(password_hash=renewed))
+        return start_session(session, known[0], site.settings, agent=agent)
+
+
+def start_session(session: Session, user_id: str, settings: ServiceSettings, *, agent: str) -> str:
+    """A new session of a person who has proved who they are; gives its cookie."""
+    token = secrets.token_urlsafe(32)
+    session.add(
+        SignIn(
+            token_hash=digest(token),
+            user_id=user_id,
+            expires=now() + timedelta(days=settings.session_days),
+            agent=agent[:200],
+        )
+    )
+    return token
+
+
+def sign_out(site: "Site", cookie: str) -> None:
+    """End the session of this cookie, if there is one."""
+    with site.database.system("sign-out") as session:
+        session.exec(delete(SignIn).where(col(SignIn.token_hash) == digest(cookie)))
+
+
+def end_sessions(session: Session, user_id: str, *, keep: str = "") -> None:
+    """End all sessions of a person but that of the cookie `keep`; in a system session."""
+    session.exec(
+        delete(SignIn)
+        .where(col(SignIn.user_id) == user_id)
+        .where(col(SignIn.token_hash) != digest(keep))
+    )
+
+
+def actor_of_cookie(site: "Site", cookie: str) -> Actor:
+    """Who holds this cookie. Raises SignInError when its session has ended."""
+    moment = now()
+    with site.database.system("who holds this cookie") as session:
+        found = session.exec(
+            select(SignIn, User)
+            .where(SignIn.user_id == User.id)
+            .where(SignIn.token_hash == digest(cookie))
+        ).first()
+        if found is None or not found[1].active or found[0].expires <= moment:
+            raise _nobody()
+        own, user = found
+        if moment - own.seen > NOTED_EVERY:
+            own.seen = moment
+            idle = timedelta(days=site.settings.session_days)
+            own.expires = min(moment + idle, own.created + LONGEST_SESSION)
+            session.add(own)
+        return actor_of(session, user)
+
+
+def _nobody() -> SignInError:
+    return SignInError(
+        en="You are not signed in, or your session has ended. Sign in again.",
+        zh="您尚未登录，或登录已过期，请重新登录。",
+    )
+
+
+def change_password(site: "Site", me: Actor, old: str, new: str, *, cookie: str) -> None:
+    """Set one's own password; ends one's other sessions. Raises SignInError, InvalidError."""
+    with site.database.system("change of the own password") as session:
+        keys = attempt_keys(f"change {me.user_id}", me.user_id)
+        count_attempt(session, keys)
+        user = session.exec(select(User).where(User.id == me.user_id)).one()
+        login, stored = user.login, user.password_hash
+    if not passwords(site.settings).check(old, stored)[0]:
+        raise SignInError(en="The old password is not right.", zh="原密码不正确。")
+    check_new_password(new, login)
+    hashed = passwords(site.settings).hash(new)
+    with site.database.system("change of the own password") as session:
+        forgive(session, keys)
+        session.exec(update(User).where(col(User.id) == me.user_id).values(password_hash=hashed))
+        end_sessions(session, me.user_id, keep=cookie)
+
+
+def forget_expired(session: Session) -> None:
+    """Remove sessions, links and failures that mean nothing any more; in a system session."""
+    moment = now()
+    session.exec(delete(SignIn).where(col(SignIn.expires) <= moment))
+    session.exec(delete(FailedSignIn).where(col(FailedSignIn.at) < moment - timedelta(days=1)))
+    session.exec(delete(Invitation).where(col(Invitation.expires) < moment - timedelta(days=30)))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A one-time link as its page needs it."""
+
+    user_id: str | None
+    """None: it creates the first administrator."""
+    login: str
+    name: str
+
+
+def invite(session: Session, user_id: str | None, *, hours: int = 72) -> str:
+    """The path of a new one-time link that lets a person set a password; older ones are void.
+
+    For an invitation and for a reset alike; in a system session.
+    """
+    token = secrets.token_urlsafe(32)
+    _void_links(session, user_id)
+    expires = now() + timedelta(hours=hours)
+    session.add(Invitation(token_hash=digest(token), user_id=user_id, expires=expires))
+    return f"/invitation/{token}"
+
+
+def _void_links(session: Session, user_id: str | None) -> None:
+    owner = col(Invitation.user_id)
+    same = owner.is_(None) if user_id is None else owner == user_id
+    session.exec(delete(Invitation).where(same).where(col(Invitation.used).is_(None)))
+
+
+def open_link(site: "Site", token: str) -> Link:
+    """Whose link it is; looking does not use it up. Raises NotFoundError."""
+    with site.database.system("whose one-time link is this") as session:
+        found = session.exec(
+            select(Invitation, User)
+            .join(User, col(User.id) == Invitation.user_id, isouter=True)
+            .where(Invitation.token_hash == digest(token))
+            .where(col(Invitation.used).is_(None))
+            .where(col(Invitation.expires) > now())
+        ).first()
+        if found is None:
+            raise _spent()
+        user = cast("User | None", found[1])
+        if user is None:
+            return Link(None, "", "")
+        return Link(user.id, user.login, user.name)
+
+
+def accept(
+    site: "Site", token: str, password: str, *, login: str = "", name: str = "", language: str
+) -> str:
+    """Use the link up: sets the password, ends the person's sessions; gives the person's id.
+
+    `login`, `name` and `language` are for the first administrator, whom the link creates.
+    Raises NotFoundError when the link is spent, InvalidError for what was typed.
+    """
+    link = open_link(site, token)
+    login = link.login or login.strip().lower()
+    if not login or not (link.name or name.strip()):
+        raise InvalidError(en="Give a login and a name.", zh="请填写登录名和姓名。")
+    check_new_password(password, login)
+    hashed = passwords(site.settings).hash(password)
+    with site.database.system("a one-time link is used") as session:
+        _use_up(session, token)
+        if link.user_id is not None:
+            end_sessions(session, link.user_id)
+            this = col(User.id) == link.user_id
+            session.exec(update(User).where(this).values(password_hash=hashed))
+            return link.user_id
+        if has_administrator(session):
+            raise _spent()
+        user = User(login=login, name=name.strip(), password_hash=hashed, language=language)
+        session.add(user)
+        session.flush()
+        session.add(Membership(user_id=user.id, position=Position.ADMINISTRATOR.value))
+        return user.id
+
+
+def _use_up(session: Session, token: str) -> None:
+    """Exactly one of several at once succeeds: the database counts the rows it changed."""
+    changed = session.exec(
+        update(Invitation)
+        .where(col(Invitation.token_hash) == digest(token))
+        .where(col(Invitation.used).is_(None), col(Invitation.expires) > now())
+        .values(used=now())
+    )
+    if cast("CursorResult[Any]", changed).rowcount != 1:
+        raise _spent()
+
+
+def _spent() -> NotFoundError:
+    return NotFoundError(
+        en="This link has been used or has expired. Ask your administrator for a new one.",
+        zh="此链接已被使用或已过期，请向管理员索取新的链接。",
+    )
+
+
+def has_administrator(session: Session) -> bool:
+    """Whether somebody can run the installation; in a system session."""
+    found = session.exec(
+        select(Membership.id)
+        .join(User, col(User.id) == Membership.user_id)
+        .where(Membership.position == Position.ADMINISTRATOR.value, col(User.active))
+    ).first()
+    return found is not None
+
+
+def first_link(database: "Database", settings: ServiceSettings) -> str | None:
+    """At first start: the address that creates the administrator, once; None when there is one."""
+    with database.system("the first administrator's link") as session:
+        if has_administrator(session):
+            return None
+        return settings.public_url + invite(session, None, hours=24)
+
+
+def create_token(
+    session: Session, user_id: str, name: str, *, scopes: frozenset[str], days: int | None
+) -> tuple[ApiToken, str]:
+    """A new token and its text, which is told this once. Raises InvalidError."""
+    if not scopes or not scopes <= BOTH_SCOPES:
+        raise InvalidError(
+            en="The scopes of a token are read, or read and write.",
+            zh="令牌的权限为 read，或 read 与 write。",
+        )
+    if not name.strip() or len(name) > 100 or (days is not None and not 1 <= days <= 3650):
+        raise InvalidError(
+            en="Give the token a name of at most 100 characters and 1 to 3650 days.",
+            zh="请填写令牌名称（不超过 100 个字符）和有效天数（1 至 3650）。",
+        )
+    text = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = ApiToken(
+        user_id=user_id,
+        name=name.strip(),
+        token_hash=digest(text),
+        scopes=" ".join(sorted(scopes | {"read"})),
+        expires=None if days is None else now() + timedelta(days=days),
+    )
+    session.add(token)
+    return token, text
+
+
+def actor_of_token(site: "Site", text: str) -> Actor:
+    """Who holds this token, with its scopes. Raises SignInError."""
+    moment = now()
+    with site.database.system("who holds this token") as session:
+        found = session.exec(
+            select(ApiToken, User)
+            .join(User, col(User.id) == ApiToken.user_id)
+            .where(ApiToken.token_hash == digest(text), col(User.active))
+            .where(or_(col(ApiToken.expires).is_(None), col(ApiToken.expires) > moment))
+        ).first()
+        if found is None:
+            raise SignInError(
+                en="This token is unknown, revoked or expired. Make a new one in your account.",
+                zh="此令牌无效、已撤销或已过期，请在账户页面创建新的令牌。",
+            )
+        token, user = found
+        if token.used is None or moment - token.used > NOTED_EVERY:
+            token.used = moment
+            session.add(token)
+        return actor_of(session, user, frozenset(token.scopes.split()))
