@@ -2,19 +2,17 @@
 
 The only module that knows the job engine (DBOS). `Run` is the truth about a run, the engine is the
 queue that hands it to one worker; whatever falls between the two (a process killed between two
-commits, an engine that was away) is mended by `Worker`'s sweep. What the engine does not do by
-itself: a worker holds a lock of its own name, and whoever can take that lock takes its runs over.
+commits, an engine that was away) is mended by the sweep of `api.workers`.
 """
 
-import os
-import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from uuid import uuid4
 
 import structlog
 from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
@@ -23,9 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from api.columns import now
-from api.locks import locks_of
-from api.tables import ENDS, Batch, Lesson, Run, RunState, Step
-from api.tables import Worker as WorkerRow
+from api.tables import ENDS, Batch, Lesson, Run, RunState, Step, Worker
 
 if TYPE_CHECKING:
     from api.access import Actor
@@ -92,13 +88,16 @@ class Jobs:
         self._lock = threading.Lock()
         self._known: DBOSClient | None = None
 
-    def prepare(self) -> None:
-        """Make or upgrade the engine's tables and its queue; once at start, harmless again."""
+    def prepare(self, *, polling: float = 0.5) -> None:
+        """Make or upgrade the engine's tables and its queue; once at start, harmless again.
+
+        `polling`: seconds between a worker's looks at the queue.
+        """
         if self.url.startswith("sqlite"):
             _use_wal(self.url)
         DBOS.migrate(self.url)
         self.client.register_queue(
-            QUEUE, worker_concurrency=1, polling_interval_sec=0.5, application_name=APPLICATION
+            QUEUE, worker_concurrency=1, polling_interval_sec=polling, application_name=APPLICATION
         )
 
     @property
@@ -205,7 +204,7 @@ class Jobs:
         with self.database.system("list of workers") as session:
             busy = select(Run).where(Run.state == RunState.WORKING)
             runs = {run.worker: run.id for run in session.exec(busy)}
-            rows = session.exec(select(WorkerRow).order_by(col(WorkerRow.started)))
+            rows = session.exec(select(Worker).order_by(col(Worker.started)))
             return [
                 WorkerState(w.id, w.host, w.device, w.started, w.seen, runs.get(w.id)) for w in rows
             ]
@@ -248,6 +247,38 @@ class Jobs:
                 held.setdefault(found.executor_id, []).append(found.workflow_id)
         return held
 
+    def take_over(self, run_id: str) -> None:
+        """Queue a dead worker's run again; the caller holds the dead worker's lock."""
+        # Not the engine's own recovery: that goes round the queue and its one at a time.
+        self.client.resume_workflow(run_id, queue_name=QUEUE)
+
+    @contextmanager
+    def working(self, name: str, observe: Callable[[str], bool]) -> Iterator[None]:
+        """Runs of the queue come to `observe`, one at a time, while the block lasts.
+
+        Leaving it waits for the one under way. `name` must never have been used before: the
+        engine would hand its namesake's runs out beside the queue, two on one GPU.
+        """
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": self.url,
+            "application_version": VERSION,
+            "executor_id": name,
+            "serializer": DBOSPortableJSONSerializer(),
+            "sys_db_pool_size": 4,
+            "log_level": "WARNING",
+            "run_migrations": False,
+        }
+        DBOS(config=config)
+        # Attempts are counted in `Run`, where they survive the change of worker.
+        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(observe)
+        DBOS.listen_queues([QUEUE])
+        DBOS.launch()
+        try:
+            yield
+        finally:
+            DBOS.destroy(workflow_completion_timeout_sec=60, destroy_registry=True)
+
     def _states(self, run_ids: list[str]) -> dict[str, str]:
         found: dict[str, str] = {}
         for first in range(0, len(run_ids), 500):
@@ -280,137 +311,9 @@ class Jobs:
 
 def _use_wal(url: str) -> None:
     """DBOS leaves SQLite's journal as it is; with WAL readers and the writer do not wait."""
-    from pathlib import Path
-
     file = make_url(url).database
     if file:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         with sqlite3.connect(file, timeout=30) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
         connection.close()
-
-
-Work = Callable[[str, str, threading.Event], bool]
-"""Do a run (its id, the worker's name, set when the worker must stop); False: given back."""
-
-
-class Worker:
-    """A process that takes runs from the queue, one at a time, and minds its fellows."""
-
-    TICK = 2.0
-    """Seconds between two looks for dead workers."""
-    LOST = 30
-    """Seconds after which a worker that does not report is no longer listed."""
-
-    def __init__(self, jobs: Jobs, work: Work, *, device: str = "auto") -> None:
-        self.jobs = jobs
-        self.work = work
-        self.device = device
-        self.host = socket.gethostname()
-        self.name = f"{self.host}-{os.getpid()}-{uuid4().hex[:8]}"
-        self.stop = threading.Event()
-        folder = jobs.settings.data / "locks"
-        self.locks = locks_of(jobs.url, folder)
-        self._given_back: list[str] = []
-        self._ticks = 0
-
-    def run(self) -> None:
-        """Work until `stop` is set. Runs that are under way then go back to the queue."""
-        self.jobs.prepare()
-        self.locks.take(self.name)
-        with self.jobs.database.system("a worker begins") as session:
-            session.add(WorkerRow(id=self.name, host=self.host, device=self.device))
-        self._launch()
-        try:
-            while not self.stop.wait(self.TICK):
-                self._tick()
-        finally:
-            self._end()
-
-    def _launch(self) -> None:
-        config: DBOSConfig = {
-            "name": APPLICATION,
-            "system_database_url": self.jobs.url,
-            "application_version": VERSION,
-            # A name that is never used twice: the engine's own recovery at start would run a
-            # dead namesake's run beside the queue's, two on one GPU.
-            "executor_id": self.name,
-            "serializer": DBOSPortableJSONSerializer(),
-            "sys_db_pool_size": 4,
-            "log_level": "WARNING",
-            "run_migrations": False,
-        }
-        DBOS(config=config)
-        # Attempts are counted in `Run`, where they survive the change of worker.
-        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(self._observe)
-        DBOS.listen_queues([QUEUE])
-        DBOS.launch()
-
-    def _observe(self, run_id: str) -> bool:
-        done = self.work(run_id, self.name, self.stop)
-        if not done:
-            self._given_back.append(run_id)
-        return done
-
-    def _end(self) -> None:
-        DBOS.destroy(workflow_completion_timeout_sec=30, destroy_registry=True)
-        for run_id in self._given_back:
-            self.jobs.requeue(run_id, INTERACTIVE)
-        with self.jobs.database.system("a worker ends") as session:
-            if (row := session.get(WorkerRow, self.name)) is not None:
-                session.delete(row)
-        self.locks.close()
-
-    # -- minding -------------------------------------------------------------------------
-
-    def _tick(self) -> None:
-        """One look around; a database that is away is looked at again at the next tick."""
-        import psycopg
-
-        self._ticks += 1
-        try:
-            self.locks.take(self.name)  # anew, when its connection was lost
-            self._report()
-            for dead in self._dead():
-                self._take_over(dead)
-            if self._ticks % 5 == 1:
-                self._mend()
-        except (SQLAlchemyError, psycopg.Error) as error:
-            _log.warning("sweep_failed", worker=self.name, error=type(error).__name__)
-
-    def _report(self) -> None:
-        with self.jobs.database.system("a worker reports") as session:
-            row = session.get(WorkerRow, self.name)
-            if row is None:
-                row = WorkerRow(id=self.name, host=self.host, device=self.device)
-            row.seen = now()
-            session.add(row)
-
-    def _dead(self) -> Iterator[str]:
-        """Names whose locks are free; each is held by us until it has been looked after."""
-        with self.jobs.database.system("workers that may be dead") as session:
-            names = set(session.exec(select(WorkerRow.id)).all())
-        for name in sorted((names | set(self.jobs.held_by())) - {self.name}):
-            if self.locks.take(name):
-                try:
-                    yield name
-                finally:
-                    self.locks.release(name)
-
-    def _take_over(self, dead: str) -> None:
-        """Queue a dead worker's runs again. Its lock is ours, so nobody else does so now."""
-        for run_id in self.jobs.held_by().get(dead, []):
-            # Not the engine's own recovery: that would bypass the queue and its one-at-a-time.
-            self.jobs.client.resume_workflow(run_id, queue_name=QUEUE)
-            _log.warning("taken_over", run=run_id, dead=dead, worker=self.name)
-        with self.jobs.database.system("a dead worker is struck off") as session:
-            if (row := session.get(WorkerRow, dead)) is not None:
-                session.delete(row)
-
-    def _mend(self) -> None:
-        if self.locks.take("mending"):
-            try:
-                if number := self.jobs.mend():
-                    _log.warning("mended", runs=number, worker=self.name)
-            finally:
-                self.locks.release("mending")

@@ -1,0 +1,292 @@
+"""What a worker does with a run: fetch the files, observe, keep each stage, write the result once.
+
+Finished stages go to storage as they finish, so that any worker goes on from there. The folder
+in which a run is worked on holds the decoded sound of children: it is removed at every end, and
+`sweep` removes what a killed worker left.
+"""
+
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import structlog
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session, col, delete, select
+
+from api.audit import record
+from api.batch import RECORDINGS, TRANSCRIPTS
+from api.columns import now
+from api.compose import TAKES_HOT_WORDS, EngineNames, build
+from api.diary import Diary, NotOurs, Stopping, Task, own, patiently
+from api.jobs import Options
+from api.outputs import PLAYABLE
+from api.settings import Environment
+from api.tables import Figure, Lesson, Recording, Run, RunState, Step
+from models.hot_words import title_words
+from observer.errors import MissingRecording, ObserverError
+from observer.job import Engines, Settings, Source
+from observer.observation import Observation
+from observer.pipeline import observe
+
+if TYPE_CHECKING:
+    from api.db import Database
+    from api.storage import Storage
+
+MAX_ATTEMPTS = 3
+"""A run that took so many workers down with it is set aside."""
+Build = Callable[..., Engines]
+_log = structlog.get_logger("observer.work")
+
+
+class LessonWork:
+    """The work of one worker process; `build` is the composition root."""
+
+    def __init__(
+        self,
+        database: "Database",
+        storage: "Storage",
+        folder: Path,
+        environment: Environment,
+        *,
+        device: str = "auto",
+        build: Build = build,
+    ) -> None:
+        self.database = database
+        self.storage = storage
+        self.folder = folder
+        self.environment = environment
+        self.device = device
+        self.build = build
+        self._engines: tuple[object, Engines] | None = None
+
+    def __call__(self, run_id: str, worker: str, stop: threading.Event) -> bool:
+        """Do a run to its end; False when it went back to the queue because of `stop`."""
+        task = patiently(lambda: self._claim(run_id, worker))
+        if task is None:
+            return True
+        place = self.folder / f"{task.run_id}.{task.attempt}"
+        try:
+            with _Watched(self, task):
+                self._observe(task, place, stop)
+        except NotOurs:
+            _log.info("run_left", run=run_id)
+        except Stopping:
+            patiently(lambda: self._give_back(task))
+            return False
+        except ObserverError as error:
+            told = {"class": type(error).__name__, "en": error.en, "zh": error.zh}
+            patiently(lambda: self._fail(task, told))
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        return True
+
+    def sweep(self) -> None:
+        """Remove the folders of runs that nobody works on: what killed workers left."""
+        with self.database.system("folders of dead workers") as session:
+            working = select(Run.id, Run.attempts).where(Run.state == RunState.WORKING)
+            kept = {f"{run_id}.{attempt}" for run_id, attempt in session.exec(working)}
+        for place in self.folder.glob("*.*"):
+            if place.name not in kept:
+                shutil.rmtree(place, ignore_errors=True)
+
+    # -- the run's life ------------------------------------------------------------------
+
+    def _claim(self, run_id: str, worker: str) -> Task | None:
+        """Take the run; None when it has ended, is gone, or has crashed too often."""
+        with self.database.system("a worker takes a run") as session:
+            run = session.get(Run, run_id, with_for_update=True)
+            if run is None or run.state not in (RunState.QUEUED, RunState.WORKING):
+                return None
+            lesson = session.get_one(Lesson, run.lesson_id)
+            if run.attempts >= MAX_ATTEMPTS:
+                run.state, run.ended = RunState.SET_ASIDE.value, now()
+                run.error = _crashes(run.error)
+                record(session, "run.set_aside", object_id=run.id, lesson=lesson)
+                return None
+            run.state, run.worker, run.started = RunState.WORKING.value, worker, now()
+            run.attempts += 1
+            files = session.exec(select(Recording).where(Recording.lesson_id == lesson.id))
+            steps = session.exec(select(Step).where(Step.run_id == run.id))
+            return Task(
+                run.id,
+                worker,
+                run.attempts,
+                lesson.title,
+                Options.of(run.options),
+                {f.kind: (f.sha256, f.name) for f in files},
+                {s.stage: s.sha256 for s in steps if s.sha256 is not None},
+                run.progress,
+            )
+
+    def _give_back(self, task: Task) -> None:
+        with self.database.system("a stopping worker gives a run back") as session:
+            try:
+                run = own(session, task)
+            except NotOurs:
+                return
+            run.state, run.worker = RunState.QUEUED.value, ""
+            run.attempts -= 1  # nothing crashed
+
+    def _fail(self, task: Task, told: dict[str, str]) -> None:
+        with self.database.system("a run has failed") as session:
+            try:
+                run = own(session, task)
+            except NotOurs:
+                return
+            run.state, run.ended, run.error = RunState.FAILED.value, now(), told
+            lesson = session.get_one(Lesson, run.lesson_id)
+            record(session, "run.fail", object_id=run.id, lesson=lesson)
+
+    def _finish(self, task: Task, observation: Observation, artefacts: dict[str, str]) -> None:
+        """State, figures, artefacts and length in one transaction: all of it once, or nothing."""
+        with self.database.system("a run is done") as session:
+            run = own(session, task)
+            run.state, run.ended, run.progress = RunState.DONE.value, now(), 1.0
+            run.stage, run.error, run.artefacts = "", {}, artefacts
+            lesson = session.get_one(Lesson, run.lesson_id)
+            _write_figures(session, run, observation)
+            if observation.recording is not None:
+                media = session.exec(
+                    select(Recording).where(
+                        Recording.lesson_id == lesson.id, Recording.kind == "recording"
+                    )
+                ).one()
+                media.duration = observation.recording.duration
+            record(session, "run.finish", object_id=run.id, lesson=lesson)
+
+    # -- observing -----------------------------------------------------------------------
+
+    def _observe(self, task: Task, place: Path, stop: threading.Event) -> None:
+        stages = place / "stages"
+        stages.mkdir(parents=True, exist_ok=True, mode=0o700)
+        diary = Diary(self.database, self.storage, task, stages, stop)
+        diary.restore()
+        with ExitStack() as stack:
+            source = self._source(task, place, stack)
+            sound = place / "sound.opus" if _needs_sound(source) else None
+            settings = Settings(
+                language=_spoken(task.options),
+                report_language=task.options.report_language,
+                seed=task.options.seed,
+            )
+            engines = self._engines_for(task, source)
+            observation = observe(source, engines, settings, stages, diary.on_step, sound)
+        if observation.recording is not None:
+            named = replace(observation.recording, name=task.files["recording"][1])
+            observation = replace(observation, recording=named)
+        document = place / "observation.json"
+        document.write_text(observation.to_json(), encoding="utf-8")
+        artefacts = {"observation.json": self.storage.put(document)}
+        if sound is not None:
+            artefacts["sound.opus"] = self.storage.put(sound)
+        diary.close()
+        patiently(lambda: self._finish(task, observation, artefacts))
+        patiently(diary.forget)
+
+    def _source(self, task: Task, place: Path, stack: ExitStack) -> Source:
+        """The lesson's files under names of ours that keep the kind told by their suffix."""
+        found: dict[str, Path] = {}
+        for kind, (sha, name) in task.files.items():
+            suffix = Path(name).suffix.lower()
+            known = suffix if suffix in RECORDINGS | TRANSCRIPTS else ""
+            link = place / f"{kind}{known}"
+            link.symlink_to(stack.enter_context(self.storage.local(sha)).absolute())
+            found[kind] = link
+        if not {"recording", "transcript"} & found.keys():
+            raise MissingRecording(
+                en="The lesson has neither a recording nor a transcript: upload one.",
+                zh="这节课既没有录音（录像）也没有转写文本，请先上传。",
+            )
+        recording = found.get("recording")
+        return Source(recording, found.get("transcript"), found.get("voice") if recording else None)
+
+    def _engines_for(self, task: Task, source: Source) -> Engines:
+        """The engines; those of the run before where it asked for the same: weights stay loaded."""
+        options = task.options
+        names = EngineNames(
+            asr=options.asr,
+            model=options.model,
+            device=self.device if options.device == "auto" else options.device,
+            diarizer=options.diarizer,
+            threads=self.environment.threads,
+            hot_words=title_words(task.title) if options.asr in TAKES_HOT_WORDS | {"auto"} else (),
+        )
+        wanted = (names, options.language, options.report_language, source.transcript is None)
+        if self._engines is None or self._engines[0] != wanted:
+            built = self.build(
+                names,
+                language=_spoken(options),
+                report_language=options.report_language,
+                weights=self.environment.weights,
+                has_transcript=source.transcript is not None,
+            )
+            self._engines = (wanted, built)
+        return self._engines[1]
+
+
+class _Watched:
+    """Notes what an attempt died of when that is no known failure; the error goes on its way."""
+
+    def __init__(self, work: LessonWork, task: Task) -> None:
+        self.work = work
+        self.task = task
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None or issubclass(kind, ObserverError | NotOurs | Stopping):
+            return
+        _log.error("run_crashed", run=self.task.run_id, exc_info=(kind, error, trace))
+        try:
+            with self.work.database.system("why an attempt crashed") as session:
+                own(session, self.task).error = {"class": kind.__name__}
+        except (OperationalError, NotOurs):
+            return
+
+
+def _crashes(error: dict[str, str]) -> dict[str, str]:
+    """Why a run is set aside, in words."""
+    kind = error.get("class", "")
+    en = f" The last failure was {kind}." if kind else " The worker process died each time."
+    zh = f"最后一次故障为 {kind}。" if kind else "每次均为处理进程异常终止。"
+    return {
+        "class": kind or "Crash",
+        "en": f"The lesson was set aside after {MAX_ATTEMPTS} crashes.{en} Look at the worker's"
+        " log (memory, damaged recording), then start the run again.",
+        "zh": f"处理该课时连续 {MAX_ATTEMPTS} 次崩溃，已搁置。{zh}"
+        "请查看处理进程的日志（内存、录音是否损坏），然后重新运行。",
+    }
+
+
+def _write_figures(session: Session, run: Run, observation: Observation) -> None:
+    """The lesson's figures become those of this run, unless a newer run has finished before."""
+    newer = select(Run.id).where(
+        Run.lesson_id == run.lesson_id, Run.state == RunState.DONE, Run.created > run.created
+    )
+    if session.exec(newer).first() is not None:
+        return
+    session.exec(delete(Figure).where(col(Figure.lesson_id) == run.lesson_id))
+    for item in observation.indicators:
+        figure = Figure(run_id=run.id, lesson_id=run.lesson_id, name=item.name, unit=item.unit)
+        figure.value, figure.low, figure.high, figure.n = item.value, item.low, item.high, item.n
+        session.add(figure)
+
+
+def _spoken(options: Options) -> str | None:
+    return None if options.language in (None, "auto") else options.language
+
+
+def _needs_sound(source: Source) -> bool:
+    recording = source.recording
+    return recording is not None and recording.suffix.lower() not in PLAYABLE
