@@ -29,10 +29,12 @@ class MissingContent(ObserverError):
 class Storage(Protocol):
     """Files by content address; every method raises MissingContent where there is none."""
 
-    def put(self, file: Path, *, move: bool = False) -> str:
-        """Keep a file; its sha256 comes back. `move` gives the file away: it may be renamed.
+    def put(self, file: Path, *, link: bool = False, sha: str | None = None) -> str:
+        """Keep a file; its sha256 comes back. Putting what is there already changes nothing.
 
-        Putting what is there already changes nothing. Raises OutputError: no room.
+        `link`: the file will not be written to again, only removed, so that on the same disk no
+        copy is needed. `sha`: its sha256, where the caller has just computed it. Raises
+        OutputError: no room.
         """
 
     def open(self, sha: str) -> BinaryIO:
@@ -90,21 +92,17 @@ class LocalStorage:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def put(self, file: Path, *, move: bool = False) -> str:
-        """See Storage. With `move`, a file on the same disk is renamed and not copied."""
-        sha = sha256_of(file)
+    def put(self, file: Path, *, link: bool = False, sha: str | None = None) -> str:
+        """See Storage."""
+        sha = sha or sha256_of(file)
         place = self._place(sha)
         if place.exists():
-            if move:
-                file.unlink()
             return sha
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (move and _renamed(file, place)):
+        if not (link and _linked(file, place)):
             with replacing(place) as temporary:
                 shutil.copyfile(file, temporary)
                 temporary.chmod(0o600)
-            if move:
-                file.unlink()
         return sha
 
     def open(self, sha: str) -> BinaryIO:
@@ -174,13 +172,11 @@ class ObjectStorage:
         self._calls = obstore
         self._store = obstore.store.from_url(url)
 
-    def put(self, file: Path, *, move: bool = False) -> str:
+    def put(self, file: Path, *, link: bool = False, sha: str | None = None) -> str:  # noqa: ARG002
         """See Storage. Large files go in parts; an object appears whole or not at all."""
-        sha = sha256_of(file)
+        sha = sha or sha256_of(file)
         if not self.exists(sha):
             self._calls.put(self._store, self._key(sha), file)
-        if move:
-            file.unlink()
         return sha
 
     def open(self, sha: str) -> BinaryIO:
@@ -242,14 +238,20 @@ class ObjectStorage:
         return f"{sha[:2]}/{sha[2:4]}/{sha}"
 
 
-def _renamed(file: Path, place: Path) -> bool:
-    """Whether the file could be renamed; False: it lies on another disk."""
-    if file.stat().st_dev != place.parent.stat().st_dev:
-        return False
-    with file.open("rb") as handle:
-        os.fsync(handle.fileno())
+def _linked(file: Path, place: Path) -> bool:
+    """Whether the file got its second name; False where the disk is another or knows no links."""
+    handle = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
     file.chmod(0o600)
-    file.replace(place)
+    try:
+        os.link(file, place)
+    except FileExistsError:
+        return True  # the same content came in another way at the same time
+    except OSError:
+        return False
     folder = os.open(place.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

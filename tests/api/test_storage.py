@@ -50,15 +50,16 @@ def test_streams_stretches_in_blocks(storage: Storage, file: Path) -> None:
 def test_the_same_content_is_kept_once(storage: Storage, file: Path, tmp_path: Path) -> None:
     other = tmp_path / "again"
     other.write_bytes(CONTENT)
-    assert storage.put(file) == storage.put(other, move=True)
-    assert not other.exists()
+    assert storage.put(file) == storage.put(other, link=True)
+    assert other.read_bytes() == CONTENT
     if isinstance(storage, LocalStorage):
         assert [p.name for p in storage.folder.rglob("*") if p.is_file()] == [SHA]
 
 
 def test_deletes_for_good_and_says_what_is_missing(storage: Storage, file: Path) -> None:
-    storage.put(file, move=True)
-    assert not file.exists()
+    storage.put(file, link=True)
+    file.unlink()
+    assert storage.exists(SHA)  # the second name outlives the first
     storage.delete(SHA)
     storage.delete(SHA)  # gone already: nothing happens
     assert not storage.exists(SHA)
@@ -95,7 +96,7 @@ def test_a_failed_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_local_files_are_for_their_owner_alone(tmp_path: Path, file: Path) -> None:
     storage = LocalStorage(tmp_path / "kept")
-    storage.put(file, move=True)
+    storage.put(file, link=True)
     place = storage.path(SHA)
     assert place is not None
     assert place.stat().st_mode & 0o777 == 0o600

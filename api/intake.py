@@ -1,0 +1,413 @@
+"""A file that has arrived becomes a lesson's recording, transcript or clip of the teacher's voice.
+
+The file is looked into (`api.examination`), put in storage and entered in the tables, in the
+caller's transaction; what a sender may not do is refused with words for people. A run is ordered
+by the caller (`api.jobs`), once all files of the lesson are there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+from sqlmodel import Session, col, select
+
+from api import audit
+from api.access import Actor, may_write
+from api.columns import now
+from api.examination import Examined, examine
+from api.lesson_data import LessonData, told_wrong
+from api.manifest import ManifestError, ManifestRow, read_manifest
+from api.problems import ConflictError, InvalidError, NotAllowedError, not_found
+from api.storage import Storage
+from api.tables import (
+    Consent,
+    Lesson,
+    Membership,
+    Position,
+    Recording,
+    School,
+    Upload,
+    User,
+)
+
+__all__ = [
+    "Arrival",
+    "DuplicateError",
+    "LessonData",
+    "ManifestError",
+    "ManifestRow",
+    "accept",
+    "arrival_of",
+    "check",
+    "read_manifest",
+    "receive",
+]
+
+Kind = Literal["recording", "transcript", "voice"]
+KINDS: tuple[Kind, ...] = ("recording", "transcript", "voice")
+_MAY_UPLOAD = (Position.RESEARCHER, Position.TEACHER, Position.LEADER)
+_MAY_UPLOAD_FOR_OTHERS = (Position.RESEARCHER, Position.LEADER)
+
+
+class DuplicateError(ConflictError):
+    """The same file belongs to a lesson already; `lesson_id` says to which."""
+
+    slug = "duplicate"
+
+    def __init__(self, *, en: str, zh: str, lesson_id: str = "") -> None:
+        super().__init__(en=en, zh=zh)
+        self.lesson_id = lesson_id
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_duplicate_again, (self.en, self.zh, self.lesson_id))
+
+
+def _duplicate_again(en: str, zh: str, lesson_id: str) -> DuplicateError:
+    return DuplicateError(en=en, zh=zh, lesson_id=lesson_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What a sender says of a file."""
+
+    name: str
+    """The file's own name, made safe; it is shown and never becomes a path."""
+    lesson: LessonData | str
+    """Of a new lesson; or the id of the lesson that the file belongs to."""
+    kind: Kind | None = None
+    """None: a recording or a transcript, whichever it is inside."""
+    sha256: str = ""
+    """As the sender computed it; empty: not told."""
+    again: bool = False
+    """Wanted although the same file belongs to a lesson already."""
+    more: bool = False
+    """Further files of the lesson follow: it is not to be observed yet."""
+
+
+def arrival_of(details: Mapping[str, str]) -> Arrival:
+    """From an upload's metadata: filename, sha256, kind, again, more, and lesson or LessonData's
+    fields. Raises InvalidError that names the field.
+    """
+    said = {key: str(value) for key, value in details.items()}
+    name = safe_name(said.pop("filename", "") or said.pop("name", ""))
+    said.pop("name", None)
+    said.pop("filetype", None)  # what a browser guesses of the name: the content decides
+    sha, kind = said.pop("sha256", "").lower(), said.pop("kind", "")
+    again, more = _yes(said.pop("again", "")), _yes(said.pop("more", ""))
+    if sha and (len(sha) != 64 or set(sha) - set("0123456789abcdef")):
+        raise _invalid("sha256", "give 64 hexadecimal digits", "应为 64 位十六进制数字")
+    if kind and kind not in KINDS:
+        raise _invalid(
+            "kind", "give recording, transcript or voice", f"应为 {'、'.join(KINDS)} 之一"
+        )
+    known_kind: Kind | None = next((k for k in KINDS if k == kind), None)
+    lesson: LessonData | str = said.pop("lesson", "")
+    if lesson and said:
+        raise _invalid(
+            next(iter(said)),
+            "the lesson is there already and is changed on its page",
+            "课例已存在，请在课例页面修改",
+        )
+    if not lesson:
+        lesson = lesson_data({"title": Path(name).stem[:200], **said})
+    return Arrival(name, lesson, known_kind, sha, again, more)
+
+
+def lesson_data(said: Mapping[str, object]) -> LessonData:
+    """LessonData of what a form or a program gives. Raises InvalidError that names the field."""
+    try:
+        return LessonData.model_validate(dict(said))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else ""
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(LessonData.model_fields)
+            raise _invalid(
+                field[:40], f"no such field; known: {known}", f"没有此字段；可用：{known}"
+            ) from error
+        told = told_wrong(field, said.get(field, ""))
+        raise _invalid(field, told.en, told.zh) from error
+
+
+def check(session: Session, actor: Actor, arrival: Arrival) -> None:
+    """Whether `actor` may send this file, asked before its bytes are.
+
+    Raises InvalidError, NotAllowedError, NotFoundError, ConflictError, DuplicateError.
+    """
+    if isinstance(arrival.lesson, str):
+        lesson = _lesson(session, actor, arrival.lesson)
+        if arrival.kind is not None:
+            _refuse_second(session, lesson, arrival.kind, arrival.sha256)
+    else:
+        school = _school(session, actor, arrival.lesson.school)
+        _teacher(session, actor, school, arrival.lesson.teacher)
+        _refuse_no_consent(arrival.lesson)
+        if arrival.sha256 and not arrival.again and arrival.kind != "voice":
+            _refuse_duplicate(session, actor, arrival.sha256)
+
+
+def accept(
+    session: Session, storage: Storage, upload: Upload, file: Path, *, actor: Actor
+) -> tuple[Lesson, Recording]:
+    """A complete upload becomes a lesson's recording; see `receive`."""
+    return receive(session, storage, actor, arrival_of(upload.details), file)
+
+
+def receive(
+    session: Session,
+    storage: Storage,
+    actor: Actor,
+    arrival: Arrival,
+    file: Path,
+    examined: Examined | None = None,
+) -> tuple[Lesson, Recording]:
+    """Enter a file that is whole on this machine; the file itself stays the caller's.
+
+    The same file sent to the same lesson twice is entered once. Raises what `check` raises,
+    InvalidError (checksum), RecordingError or TranscriptError (not what it should be), and
+    OutputError (no room). Nothing is stored then.
+    """
+    found = examined or examine(file, arrival.name, arrival.kind)
+    if arrival.sha256 and arrival.sha256 != found.sha256:
+        raise InvalidError(
+            en=f"{arrival.name} was damaged on its way: its sha256 is {found.sha256[:12]}…, the "
+            f"sender's {arrival.sha256[:12]}…. Send it again.",
+            zh=f"“{arrival.name}”在传输中损坏：收到的 sha256 为 {found.sha256[:12]}…，"
+            f"发送方为 {arrival.sha256[:12]}…。请重新上传。",
+        )
+    lesson, made = _lesson_for(session, actor, arrival, found)
+    known = _recording(session, lesson, found.kind)
+    if known is not None and known.sha256 == found.sha256:
+        return lesson, known
+    if known is not None:
+        raise _second(found.kind)
+    storage.put(file, link=True, sha=found.sha256)
+    recording = _entered(session, lesson, arrival, found)
+    if made:
+        audit.record(session, "lesson.create", object_id=lesson.id, lesson=lesson)
+    audit.record(
+        session,
+        "recording.create",
+        object_id=recording.id,
+        lesson=lesson,
+        detail={"kind": recording.kind, "sha256": recording.sha256, "size": recording.size},
+    )
+    session.flush()
+    return lesson, recording
+
+
+def _lesson_for(
+    session: Session, actor: Actor, arrival: Arrival, found: Examined
+) -> tuple[Lesson, bool]:
+    """The lesson that the file belongs to, and whether it was made just now."""
+    said = arrival.lesson
+    if isinstance(said, str):
+        return _lesson(session, actor, said), False
+    school = _school(session, actor, said.school)
+    teacher_id = _teacher(session, actor, school, said.teacher)
+    _refuse_no_consent(said)
+    if not arrival.again and found.kind != "voice":
+        _refuse_duplicate(session, actor, found.sha256)
+    lesson = Lesson(
+        school_id=school.id,
+        teacher_id=teacher_id,
+        uploader_id=actor.user_id,
+        consent_id=_consent(session, actor, school, said).id,
+        title=said.title,
+        subject=said.subject,
+        grade=said.grade,
+        topic=said.topic,
+        lesson_type=said.lesson_type.value,
+        held_on=said.held_on,
+        round=said.round,
+        language=said.language,
+    )
+    session.add(lesson)
+    session.flush()
+    return lesson, True
+
+
+def _entered(session: Session, lesson: Lesson, arrival: Arrival, found: Examined) -> Recording:
+    recording = Recording(
+        lesson_id=lesson.id,
+        kind=found.kind,
+        sha256=found.sha256,
+        size=found.size,
+        name=arrival.name,
+        media_type=found.media_type,
+        duration=found.duration,
+        expires=_expiry(session, lesson),
+    )
+    session.add(recording)
+    session.flush()
+    return recording
+
+
+def _expiry(session: Session, lesson: Lesson) -> datetime:
+    """When the school's retention ends, or the consent if that is sooner."""
+    school = session.get(School, lesson.school_id)
+    consent = session.get(Consent, lesson.consent_id) if lesson.consent_id else None
+    days = school.retention_days if school else School.model_fields["retention_days"].default
+    kept = now() + timedelta(days=days)
+    if consent is None or consent.until is None:
+        return kept
+    return min(kept, datetime.combine(consent.until + timedelta(days=1), time(), UTC))
+
+
+def _lesson(session: Session, actor: Actor, lesson_id: str) -> Lesson:
+    lesson = session.get(Lesson, lesson_id)
+    if lesson is None or not may_write(session, actor, lesson):
+        raise not_found()
+    return lesson
+
+
+def _recording(session: Session, lesson: Lesson, kind: str) -> Recording | None:
+    return session.exec(
+        select(Recording).where(Recording.lesson_id == lesson.id, Recording.kind == kind)
+    ).first()
+
+
+def _refuse_second(session: Session, lesson: Lesson, kind: str, sha: str) -> None:
+    known = _recording(session, lesson, kind)
+    if known is not None and known.sha256 != sha:
+        raise _second(kind)
+
+
+_KIND_NAMES = {"recording": "录音录像", "transcript": "转写文本", "voice": "教师声音样本"}
+
+
+def _second(kind: str) -> ConflictError:
+    return ConflictError(
+        en=f"The lesson has another {kind} already. Remove that, or upload this as a new lesson.",
+        zh=f"该课例已有另一个{_KIND_NAMES.get(kind, kind)}。请先删除，或作为新课例上传。",
+    )
+
+
+def _refuse_duplicate(session: Session, actor: Actor, sha: str) -> None:
+    """Told only of lessons that the sender may see; others' stay unknown."""
+    lesson = session.exec(
+        select(Lesson)
+        .join(Recording, col(Recording.lesson_id) == Lesson.id)
+        .where(Recording.sha256 == sha, Recording.kind != "voice")
+        .where((Lesson.uploader_id == actor.user_id) | (Lesson.teacher_id == actor.user_id))
+        .order_by(col(Lesson.created))
+    ).first()
+    if lesson is not None:
+        raise DuplicateError(
+            en=f"This file is there already: lesson “{lesson.title}” ({lesson.created:%Y-%m-%d}). "
+            "Nothing was added.",
+            zh=f"该文件已上传过：课例“{lesson.title}”（{lesson.created:%Y-%m-%d}）。没有重复添加。",
+            lesson_id=lesson.id,
+        )
+
+
+def _school(session: Session, actor: Actor, said: str) -> School:
+    """The school that is meant: by id or name, else the only one. Raises InvalidError."""
+    mine = {m.school_id for m in actor.memberships if m.position in _MAY_UPLOAD} - {None}
+    schools = session.exec(select(School).where(col(School.id).in_(mine))).all() if mine else ()
+    if not schools:
+        raise NotAllowedError(
+            en="You belong to no school, so there is none to upload for. Ask the administrator.",
+            zh="您不属于任何学校，无法上传。请联系管理员。",
+        )
+    found = [s for s in schools if said in (s.id, s.name)] if said else list(schools)
+    if len(found) == 1:
+        return found[0]
+    names = [s.name for s in schools]
+    raise _invalid(
+        "school",
+        f"{said[:60]!r} is not among your schools: {', '.join(names)}"
+        if said
+        else f"say which of your schools is meant: {', '.join(names)}",
+        f"“{said[:60]}”不在您所属的学校之列：{'、'.join(names)}"
+        if said
+        else f"请指明学校：{'、'.join(names)}",
+    )
+
+
+def _teacher(session: Session, actor: Actor, school: School, said: str) -> str | None:
+    """Whose lesson it is: the login given, else the sender if a teacher there, else nobody's."""
+    if not said:
+        return actor.user_id if school.id in actor.schools(Position.TEACHER) else None
+    teacher = session.exec(
+        select(User)
+        .join(Membership, col(Membership.user_id) == User.id)
+        .where(User.login == said.lower(), Membership.school_id == school.id)
+        .where(Membership.position == Position.TEACHER.value)
+    ).first()
+    if teacher is None:
+        raise _invalid(
+            "teacher",
+            f"{said!r} is the login of no teacher of {school.name}",
+            f"“{said}”不是{school.name}任何教师的登录名",
+        )
+    others = any(school.id in actor.schools(p) for p in _MAY_UPLOAD_FOR_OTHERS)
+    if teacher.id != actor.user_id and not others:
+        raise NotAllowedError(
+            en="Teachers upload their own lessons. Ask a researcher to upload for a colleague.",
+            zh="教师只能上传自己的课。如需为同事上传，请联系教研人员。",
+        )
+    return teacher.id
+
+
+def _refuse_no_consent(said: LessonData) -> None:
+    if not said.consent:
+        raise _invalid(
+            "consent",
+            "say whose consent covers the recording (guardians of class 3(2), the teacher …)",
+            "请写明录制已获得谁的同意（如：三（2）班家长、授课教师）",
+        )
+    if said.consent_until is not None and said.consent_until < now().date():
+        raise _invalid(
+            "consent_until",
+            f"the consent ended on {said.consent_until}: the recording may not be kept",
+            f"知情同意已于 {said.consent_until} 到期，录制内容不可再保存",
+        )
+
+
+def _consent(session: Session, actor: Actor, school: School, said: LessonData) -> Consent:
+    """The consent as said; lessons of the same class share one record."""
+    known = session.exec(
+        select(Consent).where(
+            Consent.school_id == school.id,
+            Consent.created_by == actor.user_id,
+            Consent.covers == said.consent,
+            Consent.reference == said.consent_reference,
+            col(Consent.until).is_(None)
+            if said.consent_until is None
+            else Consent.until == said.consent_until,
+        )
+    ).first()
+    if known is not None:
+        return known
+    consent = Consent(
+        school_id=school.id,
+        covers=said.consent,
+        reference=said.consent_reference,
+        until=said.consent_until,
+        created_by=actor.user_id,
+    )
+    session.add(consent)
+    session.flush()
+    return consent
+
+
+def safe_name(name: str) -> str:
+    """A file name to show: its last part, without control and direction characters, ≤ 200 long."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    clean = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(" .")
+    stem, dot, suffix = clean.rpartition(".")
+    if len(clean) > 200:
+        clean = f"{stem[: 199 - len(suffix)]}{dot}{suffix}" if len(suffix) < 20 else clean[:200]
+    return clean or "file"
+
+
+def _yes(text: str) -> bool:
+    return text.strip().lower() in {"1", "yes", "true", "on"}
+
+
+def _invalid(field: str, en: str, zh: str) -> InvalidError:
+    return InvalidError(en=f"{field}: {en}.", zh=f"{field}：{zh}。")
