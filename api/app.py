@@ -1,20 +1,78 @@
 """The web application, put together."""
 
-from fastapi import FastAPI
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from importlib.resources import files
 
+import structlog
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from api.answers import install
 from api.deps import Site
 from api.routes import routers
+from api.security import Guard
 from api.settings import ServiceSettings
+
+SCHEMA = "/api/v1/openapi.json"
+
+
+class Service(FastAPI):
+    """FastAPI whose whole stack is guarded, its pages about defects included."""
+
+    def __init__(self, site: Site, **settings: object) -> None:
+        super().__init__(**settings)  # type: ignore[arg-type]
+        self.state.site = site
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What FastAPI builds, with the guard outside of everything."""
+        site: Site = self.state.site
+        return Guard(super().build_middleware_stack(), site.settings)
+
+
+class Static(StaticFiles):
+    """Files of api/static; an address with a version in it may be kept for good."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, with how long it may be kept."""
+        response = await super().get_response(path, scope)
+        lasting = scope["query_string"].startswith(b"v=")
+        response.headers["cache-control"] = (
+            "public, max-age=31536000, immutable" if lasting else "public, no-cache"
+        )
+        return response
 
 
 def create_app(settings: ServiceSettings, *, site: Site | None = None) -> FastAPI:
-    """The application on `site`, by default one made of `settings`."""
-    app = FastAPI(
-        title="observer", docs_url=None, redoc_url=None, openapi_url="/api/v1/openapi.json"
+    """The application on `site`, by default one made of `settings` and closed with it."""
+    own = site is None
+    here = site or make_site(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        here.database.ready()
+        yield
+        if own:
+            here.jobs.close()
+            here.database.close()
+
+    app = Service(
+        here,
+        title="Observer",
+        version=version("observer"),
+        lifespan=lifespan,
+        openapi_url=SCHEMA,
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
     )
-    app.state.site = site or make_site(settings)
+    install(app)
     for router in routers():
         app.include_router(router)
+    app.mount("/static", Static(directory=str(files("api") / "static")), name="static")
     return app
 
 
@@ -24,7 +82,37 @@ def make_site(settings: ServiceSettings) -> Site:
     from api.jobs import Jobs
     from api.storage import storage_of
 
-    settings.data.mkdir(parents=True, exist_ok=True)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(settings.database_url)
     storage = storage_of(settings.storage_url)
     return Site(settings, database, storage, Jobs(settings, database, storage))
+
+
+def log_as_json(level: int = logging.INFO) -> None:
+    """Everything that is logged becomes one JSON object a line, on standard error."""
+    shared = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(ensure_ascii=False, sort_keys=True),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # uvicorn's own lines hold addresses, and with them one-time links
+    logging.getLogger("uvicorn.access").disabled = True

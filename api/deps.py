@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from sqlmodel import Session
 
 from api.access import Actor
+from api.answers import language_of
 from api.auth import SESSION_COOKIE, actor_of_cookie, actor_of_token
 from api.db import Database
 from api.problems import NotAllowedError
@@ -22,8 +23,6 @@ from observer.errors import Language as SpokenLanguage
 if TYPE_CHECKING:
     from api.jobs import Jobs
     from api.storage import Storage
-
-LANGUAGE_COOKIE = "observer_language"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,7 @@ def signed_in(request: Request, site: TheSite) -> Actor:
         me = actor_of_token(site, token.strip())
     else:
         me = actor_of_cookie(site, request.cookies.get(SESSION_COOKIE, ""))
+    request.state.actor = me
     request.state.language = me.language
     return me
 
@@ -95,36 +95,5 @@ def scoped_session(request: Request, site: TheSite, me: Me) -> Iterator[Session]
 Db = Annotated[Session, Depends(scoped_session, scope="function")]
 
 
-def language_of(request: Request) -> SpokenLanguage:
-    """The person's language where known, else the cookie's, else the browser's, else Chinese."""
-    known = getattr(request.state, "language", None) or request.cookies.get(LANGUAGE_COOKIE)
-    if known in {"zh", "en"}:
-        return cast("SpokenLanguage", known)
-    return preferred(request.headers.get("accept-language", ""))
-
-
 Language = Annotated[SpokenLanguage, Depends(language_of)]
-
-
-def preferred(accepted: str) -> SpokenLanguage:
-    """zh or en, whichever an Accept-Language header prefers; zh when it names neither."""
-    best: tuple[float, SpokenLanguage] = (0.0, "zh")
-    for part in accepted.split(","):
-        tag, _, weight = part.partition(";")
-        name = tag.strip().lower().split("-")[0]
-        if name not in {"zh", "en"}:
-            continue
-        quality = _quality(weight)
-        if quality > best[0]:
-            best = (quality, cast("SpokenLanguage", name))
-    return best[1]
-
-
-def _quality(weight: str) -> float:
-    name, _, number = weight.strip().partition("=")
-    if name.strip() != "q":
-        return 1.0
-    try:
-        return float(number)
-    except ValueError:
-        return 0.0
+"""The reader's language; a route that knows the person asks for `Me` before it."""

@@ -1,4 +1,4 @@
-"""What a request can fail with, told as problem+json to programs and as a page to people.
+"""What a request can fail with, as one tree; `api.answers` tells it to programs and people.
 
 ServiceError
 ├── SignInError        401   nobody is signed in, or the sign-in was refused
