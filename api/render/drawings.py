@@ -1,6 +1,6 @@
 """The charts of the page: each a spec, its static drawing, and the same in words with numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -11,8 +11,10 @@ from api.render import charts, figures
 from api.render.chart_style import Spec, svg
 from api.render.charts import MeasureRow
 from api.render.texts import Texts
+from observer.discourse import Wait
+from observer.indicators import Indicator
 from observer.indicators.catalogue import CATALOGUE
-from observer.indicators.st import curve
+from observer.indicators.st import CurvePoint, curve
 from observer.observation import Observation
 from observer.taxonomies import (
     INSTRUCTION,
@@ -106,7 +108,7 @@ def _measured(observation: Observation, chart: Measures, text: Texts) -> Drawing
         figure = by_name.get(name)
         if figure is None or figure.value is None:
             continue
-        title = _row_name(chart, name, text)
+        title = row_name(chart, name, text)
         colour = chart.colours[place] if len(chart.colours) > 1 else "teacher"
         shown = figures.formatted(name, figure.value, text)
         rows.append(MeasureRow(title, figure.value, figure.low, figure.high, colour, shown))
@@ -128,7 +130,8 @@ def _measured(observation: Observation, chart: Measures, text: Texts) -> Drawing
     )
 
 
-def _row_name(chart: Measures, name: str, text: Texts) -> str:
+def row_name(chart: Measures, name: str, text: Texts) -> str:
+    """How the figure `name` is called in its chart."""
     if chart.taxonomy is not None:
         code = next(c for c in chart.taxonomy.codes if name.endswith(f"_{c.code}"))
         return text.pick(zh=code.zh, en=code.en)
@@ -140,9 +143,16 @@ def _curve(observation: Observation, duration: Seconds, text: Texts) -> Drawing 
     points = curve(observation.timeline, duration, interval) if observation.timeline else ()
     if len(points) < 2:
         return None
+    words = curve_words(points, interval, text)
+    spec = charts.st_curve(points, interval, text)
+    return _drawing("st-curve", text("chart.curve"), words, spec, stretches=False)
+
+
+def curve_words(points: Sequence[CurvePoint], interval: Seconds, text: Texts) -> str:
+    """The S-T curve in words: how many samples, how many of each."""
     last = points[-1]
     taught = round(last.teacher_minutes * 60 / interval)
-    words = text(
+    return text(
         "chart.curve.words",
         interval=f"{interval:g}",
         n=len(points) - 1,
@@ -151,8 +161,6 @@ def _curve(observation: Observation, duration: Seconds, text: Texts) -> Drawing 
         t_minutes=f"{last.teacher_minutes:.1f}",
         s_minutes=f"{last.student_minutes:.1f}",
     )
-    spec = charts.st_curve(points, interval, text)
-    return _drawing("st-curve", text("chart.curve"), words, spec, stretches=False)
 
 
 def st_interval(observation: Observation) -> Seconds:
@@ -166,15 +174,20 @@ def _triangle(observation: Observation, text: Texts) -> Drawing | None:
     rt, ch = by_name.get("st_rt"), by_name.get("st_ch")
     if rt is None or ch is None or rt.value is None or ch.value is None:
         return None
-    words = text(
+    words = triangle_words(rt, ch, text)
+    return _drawing(
+        "rt-ch", text("chart.triangle"), words, charts.rt_ch(rt, ch, text), stretches=False
+    )
+
+
+def triangle_words(rt: Indicator, ch: Indicator, text: Texts) -> str:
+    """The Rt–Ch point in words, with both intervals."""
+    return text(
         "chart.triangle.words",
         rt=f"{rt.value:.2f}",
         rt_interval=figures.interval(rt, text) or "–",
         ch=f"{ch.value:.2f}",
         ch_interval=figures.interval(ch, text) or "–",
-    )
-    return _drawing(
-        "rt-ch", text("chart.triangle"), words, charts.rt_ch(rt, ch, text), stretches=False
     )
 
 
@@ -182,17 +195,21 @@ def _waits(observation: Observation, text: Texts) -> Drawing | None:
     counted = [w for w in observation.waits if w.excluded is None]
     if not counted:
         return None
-    longest = max(counted, key=lambda w: w.duration)
-    words = text(
+    words = waits_words(counted, text)
+    spec = charts.waits_over_time(counted, (text("waits.1.short"), text("waits.2.short")), text)
+    return _drawing("waits", text("chart.waits"), words, spec, stretches=True)
+
+
+def waits_words(counted: Sequence[Wait], text: Texts) -> str:
+    """Counted waits in words; at least one."""
+    return text(
         "chart.waits.words",
         n=len(counted),
         first=sum(w.kind == 1 for w in counted),
         second=sum(w.kind == 2 for w in counted),
         long=sum(w.duration >= 3 for w in counted),
-        longest=f"{longest.duration:.1f}",
+        longest=f"{max(w.duration for w in counted):.1f}",
     )
-    spec = charts.waits_over_time(counted, (text("waits.1.short"), text("waits.2.short")), text)
-    return _drawing("waits", text("chart.waits"), words, spec, stretches=True)
 
 
 def score_words(observation: Observation, duration: Seconds, text: Texts) -> str:

@@ -87,11 +87,11 @@ def page(observation: Observation, text: Texts) -> Page:
     if observation.language != text.language:
         told = claims(observation, text.language)
     return Page(
-        title=_title(observation, text),
-        dateline=_dateline(observation, duration, text),
+        title=title(observation, text),
+        dateline=dateline(observation, duration, text),
         duration=duration,
-        claims=tuple(_claim(c, evidence, text) for c in told),
-        key_figures=_key_figures(observation, text),
+        claims=tuple(claim_view(c, evidence, text) for c in told),
+        key_figures=key_figures(observation, text),
         roles=timeline.lanes(spans),
         score=timeline.score(spans, duration, marks, waits, text) if spans else None,
         strip=timeline.strip(spans, duration) if spans else None,
@@ -134,14 +134,16 @@ def question_marks(observation: Observation) -> list[timeline.Mark]:
     ]
 
 
-def _title(observation: Observation, text: Texts) -> str:
+def title(observation: Observation, text: Texts) -> str:
+    """The recording's name without its suffix; a transcript alone has no name of its own."""
     if observation.recording is None:
         return text("title.transcript")
     stem, dot, _ = observation.recording.name.rpartition(".")
     return stem if dot and stem else observation.recording.name
 
 
-def _dateline(observation: Observation, duration: Seconds, text: Texts) -> tuple[str, ...]:
+def dateline(observation: Observation, duration: Seconds, text: Texts) -> tuple[str, ...]:
+    """What kind of material it is, how long, in which language, how many sentences."""
     parts = []
     if observation.recording is not None:
         kind = "media.video" if observation.recording.video else "media.audio"
@@ -154,7 +156,8 @@ def _dateline(observation: Observation, duration: Seconds, text: Texts) -> tuple
     return tuple(parts)
 
 
-def _claim(claim: Claim, evidence: Evidence, text: Texts) -> ClaimView:
+def claim_view(claim: Claim, evidence: Evidence, text: Texts) -> ClaimView:
+    """A claim with its evidence looked up."""
     statement, question = split_question(claim.text)
     proofs = tuple(evidence(e) for e in claim.evidence if e in evidence)
     return ClaimView(claim.id, statement, question, proofs, figures.named(claim.indicator, text)[0])
@@ -168,7 +171,8 @@ def split_question(sentences: str) -> tuple[str, str]:
     return sentences[:end], sentences[end:].strip()
 
 
-def _key_figures(observation: Observation, text: Texts) -> tuple[KeyFigure, ...]:
+def key_figures(observation: Observation, text: Texts) -> tuple[KeyFigure, ...]:
+    """The three or four numbers that the report begins with, where they were measured."""
     by_name = {i.name: i for i in observation.indicators}
     found = []
     for name in ("teacher_share_of_speech", "questions_total", "wait_time_1_median", "st_rt"):
