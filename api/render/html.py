@@ -8,7 +8,7 @@ a transcript stay words. Text goes through Jinja's escaping; JSON in the page ad
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from urllib.parse import unquote
@@ -39,12 +39,26 @@ class Media:
     """File name to look for, told to the reader when it cannot be found."""
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What the service puts around a lesson's report; a report in a file has none."""
+
+    title: str
+    """The lesson's title, in the place of the file's name."""
+    back: str
+    """Address of the lesson's page."""
+    back_text: str
+    captions: str
+    """Address of WebVTT captions."""
+
+
 def render_html(
     observation: Observation,
     *,
     media: str | None,
     embedded_audio: bytes | None,
     language: str,
+    frame: Frame | None = None,
 ) -> str:
     """One self-contained page about `observation` in `language`.
 
@@ -54,6 +68,8 @@ def render_html(
     """
     text = texts("zh" if language == "zh" else "en")
     content = page(observation, text)
+    if frame is not None:
+        content = replace(content, title=frame.title)
     style = _static("report.css")
     modules = [_static(f"report/{name}.js") for name in SCRIPTS]
     template = _environment().get_template("report.html.j2")
@@ -62,6 +78,7 @@ def render_html(
         lang="zh-CN" if language == "zh" else "en",
         observation=observation,
         page=content,
+        frame=frame,
         media=_media(observation, media, embedded_audio),
         style=Markup(style),
         modules=[Markup(m) for m in modules],

@@ -1,0 +1,262 @@
+"""Lists of lessons as pages show them: filtered, in order, each with its newest run and figures.
+
+Every statement here runs in a person's own session, which sees what that person may see; nothing
+is filtered for access a second time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, or_
+from sqlmodel import Session, col, func, select
+
+from api.access import Actor
+from api.tables import Figure, Lesson, Recording, Run, RunState, School, Share, User
+
+SHEET = 25
+"""Lessons on one page of the list."""
+TALK = ("teacher_share_of_lesson", "student_share_of_lesson")
+"""The figures that a row of a list draws."""
+OPEN = (RunState.QUEUED.value, RunState.WORKING.value)
+BROKEN = (RunState.FAILED.value, RunState.SET_ASIDE.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What is looked for; an empty field does not narrow."""
+
+    q: str = ""
+    """Words of the title, topic, subject or teacher's name."""
+    school: str = ""
+    subject: str = ""
+    grade: str = ""
+    teacher: str = ""
+    type: str = ""
+    round: str = ""
+    since: str = ""
+    """ISO date, inclusive, like `until`."""
+    until: str = ""
+    state: str = ""
+    """none, open, done or failed: of the newest run."""
+    whose: str = ""
+    """mine or shared."""
+
+    @classmethod
+    def of(cls, source: Mapping[str, str]) -> "Filters":
+        """From a query string; what cannot be understood counts as empty."""
+        known = {k: source.get(k, "").strip()[:200] for k in cls.__dataclass_fields__}
+        for name in ("since", "until"):
+            known[name] = known[name] if _date(known[name]) else ""
+        if not known["round"].isdigit():
+            known["round"] = ""
+        return cls(**known)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The fields that narrow."""
+        return {k: v for k in self.__dataclass_fields__ if (v := getattr(self, k))}
+
+    @property
+    def seldom(self) -> bool:
+        """Whether a field of the folded part narrows."""
+        return any((self.type, self.round, self.since, self.until, self.school, self.whose))
+
+
+@dataclass(frozen=True, slots=True)
+class LessonRow:
+    """A lesson in a list."""
+
+    lesson: Lesson
+    school: str
+    teacher: str
+    mine: bool
+    """Whether the reader is its teacher or its uploader."""
+    run: Run | None
+    """The newest."""
+    recording: Recording | None
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    @property
+    def talk(self) -> tuple[float, float] | None:
+        """Teacher's and students' share of the lesson, where both were measured."""
+        shares = [self.figures[n].value for n in TALK if n in self.figures]
+        if len(shares) != 2 or shares[0] is None or shares[1] is None:
+            return None
+        return shares[0], shares[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the filters offer: what is there among the lessons that the reader may see."""
+
+    subjects: Sequence[str]
+    grades: Sequence[str]
+    teachers: Sequence[tuple[str, str]]
+    schools: Sequence[tuple[str, str]]
+
+
+def _date(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def newest_state() -> Any:
+    """The state of a lesson's newest run, as a subquery."""
+    return (
+        select(Run.state)
+        .where(Run.lesson_id == Lesson.id)
+        .order_by(col(Run.created).desc(), col(Run.id))
+        .limit(1)
+        .correlate(Lesson)
+        .scalar_subquery()
+    )
+
+
+def matching(
+    session: Session, actor: Actor, wanted: Filters, number: int
+) -> tuple[list[LessonRow], int]:
+    """Page `number` (from 1) of the lessons that fit, newest first, and how many fit in all."""
+    conditions = list(_conditions(actor, wanted))
+    base = select(Lesson).join(User, col(User.id) == Lesson.teacher_id, isouter=True)
+    ordered = base.where(*conditions).order_by(
+        col(Lesson.held_on).desc().nulls_last(), col(Lesson.created).desc(), col(Lesson.id)
+    )
+    count = select(func.count(col(Lesson.id))).join(
+        User, col(User.id) == Lesson.teacher_id, isouter=True
+    )
+    total = session.exec(count.where(*conditions)).one()
+    found = session.exec(ordered.offset((max(1, number) - 1) * SHEET).limit(SHEET)).all()
+    return rows_of(session, actor, found), total
+
+
+def _conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
+    for word in wanted.q.split():
+        columns = (Lesson.title, Lesson.topic, Lesson.subject, User.name)
+        yield or_(*(col(c).icontains(word, autoescape=True) for c in columns))
+    equal = {"school": Lesson.school_id, "subject": Lesson.subject, "grade": Lesson.grade}
+    equal |= {"teacher": Lesson.teacher_id, "type": Lesson.lesson_type}
+    for name, column in equal.items():
+        if value := getattr(wanted, name):
+            yield col(column) == value
+    if wanted.round:
+        yield col(Lesson.round) == int(wanted.round)
+    if since := _date(wanted.since):
+        yield col(Lesson.held_on) >= since
+    if until := _date(wanted.until):
+        yield col(Lesson.held_on) <= until
+    states = {"open": OPEN, "done": (RunState.DONE.value,), "failed": BROKEN}.get(wanted.state)
+    if states:
+        yield newest_state().in_(states)
+    elif wanted.state == "none":
+        yield newest_state().is_(None)
+    mine = is_mine(actor)
+    if wanted.whose in {"mine", "shared"}:
+        yield mine if wanted.whose == "mine" else ~mine
+
+
+def is_mine(actor: Actor) -> ColumnElement[bool]:
+    """Lessons that the person taught or uploaded."""
+    return func.coalesce(col(Lesson.teacher_id) == actor.user_id, False) | func.coalesce(
+        col(Lesson.uploader_id) == actor.user_id, False
+    )
+
+
+def rows_of(session: Session, actor: Actor, lessons: Sequence[Lesson]) -> list[LessonRow]:
+    """The lessons with what a list says of each, in five statements however many there are."""
+    ids = [lesson.id for lesson in lessons]
+    runs: dict[str, Run] = {}
+    for run in session.exec(
+        select(Run)
+        .where(col(Run.lesson_id).in_(ids))
+        .order_by(col(Run.created), col(Run.id).desc())
+    ):
+        runs[run.lesson_id] = run
+    figures: dict[str, dict[str, Figure]] = {}
+    wanted = select(Figure).where(col(Figure.lesson_id).in_(ids), col(Figure.name).in_(TALK))
+    for figure in session.exec(wanted.order_by(col(Figure.id))):
+        figures.setdefault(figure.lesson_id, {})[figure.name] = figure
+    recordings = session.exec(
+        select(Recording).where(col(Recording.lesson_id).in_(ids), Recording.kind == "recording")
+    )
+    kept = {r.lesson_id: r for r in recordings}
+    people = names_of(session, {x.teacher_id for x in lessons})
+    schools = school_names(session, {x.school_id for x in lessons})
+    return [
+        LessonRow(
+            lesson=x,
+            school=schools.get(x.school_id, ""),
+            teacher=people.get(x.teacher_id or "", ""),
+            mine=actor.user_id in (x.teacher_id, x.uploader_id),
+            run=runs.get(x.id),
+            recording=kept.get(x.id),
+            figures=figures.get(x.id, {}),
+        )
+        for x in lessons
+    ]
+
+
+def names_of(session: Session, ids: Iterable[str | None]) -> dict[str, str]:
+    """Person → name, of those whom the reader may know."""
+    wanted = [i for i in ids if i]
+    return dict(session.exec(select(User.id, User.name).where(col(User.id).in_(wanted))).all())
+
+
+def school_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    """School → name."""
+    return dict(session.exec(select(School.id, School.name).where(col(School.id).in_(ids))).all())
+
+
+def choices(session: Session) -> Choices:
+    """What the filters offer."""
+
+    def distinct(column: Any) -> list[str]:
+        return [v for v in session.exec(select(column).distinct().order_by(column)) if v]
+
+    teachers = names_of(session, distinct(Lesson.teacher_id))
+    schools = school_names(session, distinct(Lesson.school_id))
+    return Choices(
+        subjects=distinct(Lesson.subject),
+        grades=distinct(Lesson.grade),
+        teachers=sorted(teachers.items(), key=lambda t: t[1]),
+        schools=sorted(schools.items(), key=lambda t: t[1]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The home page: what is being worked on, what needs the reader, what is new."""
+
+    working: Sequence[LessonRow]
+    broken: Sequence[LessonRow]
+    without_consent: Sequence[LessonRow]
+    recent: Sequence[LessonRow]
+    shared: Sequence[LessonRow]
+    total: int
+    """Lessons that the reader may see."""
+
+
+def desk(session: Session, actor: Actor) -> Desk:
+    """What the home page shows to `actor`."""
+    newest = newest_state()
+    mine = is_mine(actor)
+
+    def listed(*conditions: ColumnElement[bool], limit: int = 6) -> list[LessonRow]:
+        statement: Select[Any] = select(Lesson).where(*conditions)  # type: ignore[assignment]
+        order = (col(Lesson.created).desc(), col(Lesson.id))
+        return rows_of(
+            session, actor, session.scalars(statement.order_by(*order).limit(limit)).all()
+        )
+
+    shared = select(Share.lesson_id)
+    return Desk(
+        working=listed(mine, newest.in_(OPEN), limit=8),
+        broken=listed(mine, newest.in_(BROKEN)),
+        without_consent=listed(mine, col(Lesson.consent_id).is_(None)),
+        recent=listed(mine, newest == RunState.DONE.value),
+        shared=listed(~mine, col(Lesson.id).in_(shared)),
+        total=session.exec(select(func.count(col(Lesson.id)))).one(),
+    )

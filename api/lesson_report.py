@@ -1,0 +1,173 @@
+"""A lesson's report inside the service: the same page as the file of `observer observe`, with the
+recording, its captions and the way back.
+
+The page holds its own content security policy (scripts and styles by hash); it is repeated in the
+header, where it can also forbid frames. Rendering takes a tenth of a second and more, so pages
+stay in memory, compressed, under the address of the observation that they show.
+"""
+
+import gzip
+import hashlib
+import html
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from fastapi import Request, Response
+from sqlmodel import Session, col, select
+
+from api.pages import page_texts
+from api.problems import not_found
+from api.render.figures import formatted
+from api.render.html import Frame, render_html
+from api.render.texts import texts
+from api.tables import Figure, Lesson, Recording, Run, RunState
+from observer.errors import Language
+from observer.indicators import CATALOGUE
+from observer.observation import Observation
+
+if TYPE_CHECKING:
+    from api.storage import Storage
+
+KEY_FIGURES = (
+    "teacher_share_of_speech",
+    "student_share_of_lesson",
+    "questions_total",
+    "questions_open_share",
+    "wait_time_1_median",
+    "answered_by_student",
+    "student_turn_median",
+    "silence_share",
+)
+"""Shown on the lesson's page, where measured."""
+PLAYABLE = frozenset(
+    {"audio/aac", "audio/flac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav"}
+    | {"audio/webm", "audio/x-wav", "audio/x-m4a", "video/mp4", "video/webm"}
+)
+"""Media types that browsers play; for any other the report plays the run's Opus copy."""
+_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+
+
+def newest_done(db: Session, lesson: Lesson) -> Run | None:
+    """The lesson's newest finished run that left an observation."""
+    runs = db.exec(
+        select(Run)
+        .where(Run.lesson_id == lesson.id, Run.state == RunState.DONE.value)
+        .order_by(col(Run.ended).desc(), col(Run.created).desc())
+    )
+    return next((r for r in runs if "observation.json" in r.artefacts), None)
+
+
+def observation_of(storage: "Storage", run: Run) -> Observation:
+    """What the run found."""
+    return _observation(storage, run.artefacts["observation.json"])
+
+
+def _observation(storage: "Storage", sha: str) -> Observation:
+    with storage.open(sha) as file:
+        return Observation.from_json(file.read().decode())
+
+
+def recording_of(db: Session, lesson: Lesson) -> Recording | None:
+    """The lesson's recording; None where there is only a transcript."""
+    return db.exec(
+        select(Recording).where(Recording.lesson_id == lesson.id, Recording.kind == "recording")
+    ).first()
+
+
+def media_address(lesson: Lesson, recording: Recording | None, run: Run) -> str | None:
+    """What the report plays: the recording, or its sound where browsers cannot play that."""
+    base = f"/api/v1/lessons/{lesson.id}"
+    if recording is not None and recording.media_type.split(";")[0] in PLAYABLE:
+        return f"{base}/media"
+    return f"{base}/sound.opus" if "sound.opus" in run.artefacts else None
+
+
+def report_page(
+    request: Request,
+    db: Session,
+    storage: "Storage",
+    lesson: Lesson,
+    language: Language,
+) -> Response:
+    """The report as a response. Raises NotFoundError while there is none."""
+    run = newest_done(db, lesson)
+    if run is None:
+        raise not_found()
+    address = media_address(lesson, recording_of(db, lesson), run)
+    frame = Frame(
+        title=lesson.title,
+        back=f"/lessons/{lesson.id}",
+        back_text=page_texts(language)("report.back"),
+        captions=f"/api/v1/lessons/{lesson.id}/captions.vtt",
+    )
+    sha = run.artefacts["observation.json"]
+    packed, policy, tag = _page(_Stored(sha, storage), address, frame, language)
+    headers = {
+        "Content-Security-Policy": policy,
+        "Cache-Control": "private, no-cache",
+        "ETag": tag,
+        "Vary": "Accept-Encoding, Cookie",
+    }
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return Response(packed, media_type="text/html; charset=utf-8", headers=headers)
+    plain = gzip.decompress(packed)
+    return Response(plain, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """An observation in storage; the same content is the same, wherever it lies."""
+
+    sha: str
+    storage: "Storage" = field(compare=False)
+
+
+@lru_cache(maxsize=48)
+def _page(
+    stored: _Stored, media: str | None, frame: Frame, language: Language
+) -> tuple[bytes, str, str]:
+    """(the page, compressed; its policy; its ETag). 0.5 MB each, most of it the chart program."""
+    page = render_html(
+        _observation(stored.storage, stored.sha),
+        media=media,
+        embedded_audio=None,
+        language=language,
+        frame=frame,
+    )
+    found = _POLICY.search(page)
+    policy = html.unescape(found.group(1)) if found else "default-src 'none'"
+    tag = f'"{hashlib.sha256(page.encode()).hexdigest()[:32]}"'
+    return gzip.compress(page.encode(), 6, mtime=0), f"{policy}; frame-ancestors 'none'", tag
+
+
+def key_figures(
+    db: Session, lesson: Lesson, names: tuple[str, ...], language: Language
+) -> list[tuple[str, str, str]]:
+    """(name, value, interval) of the figures that were measured, in the order of `names`."""
+    text = texts(language)
+    found = {
+        f.name: f
+        for f in db.exec(
+            select(Figure)
+            .where(Figure.lesson_id == lesson.id, col(Figure.name).in_(names))
+            .order_by(col(Figure.id))
+        )
+    }
+    shown = []
+    for name in names:
+        figure = found.get(name)
+        if figure is None or figure.value is None:
+            continue
+        entry = CATALOGUE[name]
+        ends = ""
+        if figure.low is not None and figure.high is not None and figure.low < figure.high:
+            low, high = (formatted(name, v, text, unit=False) for v in (figure.low, figure.high))
+            ends = page_texts(language)("figure.interval", low=low, high=high)
+        value = formatted(name, figure.value, text)
+        shown.append((text.pick(zh=entry.zh, en=entry.en), value, ends))
+    return shown
