@@ -1,4 +1,4 @@
-"""How an error is told: problem+json (RFC 9457) to programs, a page to people, in their language."""
+"""How an error is told: problem+json (RFC 9457), or a page for people, in the reader's language."""
 
 import json
 import logging

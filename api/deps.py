@@ -18,7 +18,7 @@ from api.auth import SESSION_COOKIE, actor_of_cookie, actor_of_token
 from api.db import Database
 from api.problems import NotAllowedError
 from api.settings import ServiceSettings
-from observer.errors import Language as SpokenLanguage
+from observer import errors
 
 if TYPE_CHECKING:
     from api.jobs import Jobs
@@ -95,5 +95,6 @@ def scoped_session(request: Request, site: TheSite, me: Me) -> Iterator[Session]
 Db = Annotated[Session, Depends(scoped_session, scope="function")]
 
 
-Language = Annotated[SpokenLanguage, Depends(language_of)]
+Language = Annotated[errors.Language, Depends(language_of)]
 """The reader's language; a route that knows the person asks for `Me` before it."""
+SpokenLanguage = Language
