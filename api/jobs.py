@@ -270,8 +270,12 @@ class Jobs:
             "run_migrations": False,
         }
         DBOS(config=config)
+
         # Attempts are counted in `Run`, where they survive the change of worker.
-        DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)(observe)
+        @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
+        def handed_out(run_id: str) -> bool:
+            return observe(run_id)
+
         DBOS.listen_queues([QUEUE])
         DBOS.launch()
         try:
