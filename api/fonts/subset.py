@@ -24,9 +24,9 @@ def characters(codec: str) -> set[int]:
 
 
 def make(source: Path, target: Path, codec: str) -> None:
-    """Write the subset; hinting and vertical metrics go, kerning stays."""
+    """Write the subset; hinting and vertical metrics go, kerning and narrow quotes (pwid) stay."""
     options = subset.Options()
-    options.layout_features = ["kern", "locl", "ccmp", "mark", "mkmk"]
+    options.layout_features = ["kern", "locl", "ccmp", "mark", "mkmk", "pwid"]
     options.hinting = options.glyph_names = options.recalc_timestamp = False
     options.notdef_outline = True
     options.name_IDs = ["*"]

@@ -114,7 +114,7 @@ def _data(content: Printed, text: Texts, *, transcript: bool) -> dict[str, Any]:
             {
                 "statement": c.statement,
                 "question": c.question,
-                "proofs": [_proof(p, content.address) for p in c.proofs[:3]],
+                "proofs": [_proof(p, content.address, text) for p in c.proofs[:3]],
             }
             for c in content.claims
         ],
@@ -137,7 +137,7 @@ def _data(content: Printed, text: Texts, *, transcript: bool) -> dict[str, Any]:
                 "definition": g.definition,
                 "rows": [
                     {
-                        **_proof(q.proof, content.address),
+                        **_proof(q.proof, content.address, text),
                         "text": q.text,
                         "tags": [*q.tags, *([text("unsure")] if q.unsure else [])],
                     }
@@ -148,7 +148,7 @@ def _data(content: Printed, text: Texts, *, transcript: bool) -> dict[str, Any]:
         ],
         "exchanges": [
             {
-                **_proof(x.proof, content.address),
+                **_proof(x.proof, content.address, text),
                 "kind": _kind(x.kind, x.rounds, text),
                 "lines": [(role, said) for role, said, _ in x.lines],
             }
@@ -185,11 +185,12 @@ def _kind(kind: str, rounds: int, text: Texts) -> str:
     return kind if rounds == 1 else f"{kind} · {text('exchanges.rounds', n=rounds)}"
 
 
-def _proof(proof: Proof, address: str) -> dict[str, Any]:
+def _proof(proof: Proof, address: str, text: Texts) -> dict[str, Any]:
+    named = proof.role is not None and proof.words.startswith(text(f"role.{proof.role.value}"))
     return {
         "when": proof.when,
         "words": proof.words,
-        "role": proof.role.value if proof.role else None,
+        "role": proof.role.value if proof.role and not named else None,
         "address": address_of(proof, address),
     }
 
