@@ -10,7 +10,17 @@ from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, CheckConstraint, Column, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import class_mapper, relationship
 from sqlmodel import Field, SQLModel
 
 from api.columns import UTCDateTime, now
@@ -67,6 +77,10 @@ def _one_of(column: str, kind: type[StrEnum]) -> CheckConstraint:
 
 def _moment(*, nullable: bool = False, index: bool = False) -> Any:
     return Column(UTCDateTime, nullable=nullable, index=index)
+
+
+def _bytes() -> Any:
+    return Column(BigInteger, nullable=False)  # PostgreSQL's INTEGER ends at 2 GiB
 
 
 def _to(target: str, *, nullable: bool = False, ondelete: str = "CASCADE") -> Any:
@@ -227,7 +241,7 @@ class Recording(SQLModel, table=True):
     """recording, transcript or voice."""
     sha256: str = Field(max_length=64, index=True)
     """The file in storage, under its content address."""
-    size: int
+    size: int = Field(sa_column=_bytes())
     """Bytes."""
     name: str = Field(max_length=255)
     """As uploaded, made safe; never used as a path."""
@@ -243,8 +257,8 @@ class Upload(SQLModel, table=True):
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     user_id: str = Field(sa_column=_to("person.id"))
-    size: int
-    offset: int = 0
+    size: int = Field(sa_column=_bytes())
+    offset: int = Field(default=0, sa_column=_bytes())
     """Bytes that are safely on disk."""
     details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """The client's metadata: filename, sha256, lesson or the data of a new one."""
@@ -373,6 +387,22 @@ class Webhook(SQLModel, table=True):
     created: datetime = Field(default_factory=now, sa_column=_moment())
 
 
+class Delivery(SQLModel, table=True):
+    """An event on its way to a webhook: kept until it arrived or was given up."""
+
+    __table_args__ = (UniqueConstraint("webhook_id", "run_id"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
+    webhook_id: str = Field(sa_column=_to("webhook.id"))
+    run_id: str = Field(sa_column=_to("run.id"))
+    attempts: int = 0
+    status: int = 0
+    """HTTP status of the last attempt; 0: none was answered."""
+    due: datetime | None = Field(default_factory=now, sa_column=_moment(nullable=True, index=True))
+    """When it is sent next; None: it arrived, or was given up."""
+    arrived: datetime | None = Field(default=None, sa_column=_moment(nullable=True))
+
+
 class IdempotencyKey(SQLModel, table=True):
     """The answer to a creation, given again when the same key comes again."""
 
@@ -418,3 +448,20 @@ class AuditEntry(SQLModel, table=True):
     request_id: str = Field(default="", max_length=64)
     detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """Field names and sums, never names of people or words of a lesson."""
+
+
+def _flush_in_order() -> None:
+    """Tell the mappers of every foreign key, so that a flush writes in an order that they allow.
+
+    SQLAlchemy orders by relationships, not by foreign keys. These are never read: lazy="raise".
+    """
+    classes = {mapper.local_table: mapper.class_ for mapper in SQLModel._sa_registry.mappers}
+    for table, kind in classes.items():
+        for column in table.columns:
+            for key in column.foreign_keys:
+                target = classes[key.column.table]
+                link = relationship(target, foreign_keys=[column], lazy="raise")
+                class_mapper(kind).add_property(f"row_of_{column.name}", link)
+
+
+_flush_in_order()

@@ -1,0 +1,134 @@
+"""The database: one engine, sessions that know who is asking, and the migrations.
+
+`session` is for what a person asks: each statement in it is narrowed to what that person may see
+(`api.scope`). `system` is the only other door: for workers, signing in and retention; it wants a
+reason, and `grep 'system('` lists every place that goes through it.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlmodel import Session
+
+from api.access import Actor
+from api.problems import UnavailableError
+from api.scope import ACTOR, REASON, REQUEST, ScopedSession, take_the_pen
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 15
+"""How long SQLite waits for another writer."""
+
+
+class Database:
+    """An SQLite file or a PostgreSQL database; safe to use from several threads."""
+
+    def __init__(self, url: str) -> None:
+        """`url` as SQLAlchemy writes it: sqlite:////var/lib/observer/observer.db, postgresql://…"""
+        self.url = _with_driver(url)
+        self.engine = _engine(self.url)
+
+    @contextmanager
+    def session(self, actor: Actor, request_id: str = "") -> Iterator[Session]:
+        """What `actor` may see and change; committed at the end, rolled back on an error."""
+        with self._session({ACTOR: actor, REQUEST: request_id}) as session:
+            yield session
+
+    @contextmanager
+    def system(self, reason: str, request_id: str = "") -> Iterator[Session]:
+        """Everything, for the service itself; `reason` says in a few words why it must be so."""
+        if not reason.strip():
+            raise ValueError("a system session needs a reason")
+        with self._session({REASON: reason, REQUEST: request_id}) as session:
+            yield session
+
+    @contextmanager
+    def _session(self, info: dict[str, Any]) -> Iterator[Session]:
+        # Objects stay readable after the commit: a page is rendered when the session has ended.
+        session = ScopedSession(self.engine, expire_on_commit=False, info=info)
+        with session:
+            try:
+                yield session
+                session.commit()
+            except BaseException:
+                session.rollback()
+                raise
+
+    def migrate(self) -> None:
+        """Bring the tables up to this version of the service; nothing happens if they are."""
+        if self.engine.dialect.name == "sqlite" and self.engine.url.database:
+            Path(self.engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        with self.engine.connect() as connection:
+            configuration = self.alembic()
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, "head")
+
+    def ready(self) -> None:
+        """Raises `UnavailableError` unless the tables are those of this version."""
+        with self.engine.connect() as connection:
+            there = set(MigrationContext.configure(connection).get_current_heads())
+        wanted = set(ScriptDirectory.from_config(self.alembic()).get_heads())
+        if there != wanted:
+            raise UnavailableError(
+                en=f"The database is at version {_names(there)}, this program needs"
+                f" {_names(wanted)}. Start `observer serve` once, which brings it up to date, or"
+                " install the version of observer that the database was last used with.",
+                zh=f"数据库版本为 {_names(there)}，本程序需要 {_names(wanted)}。请运行一次"
+                " `observer serve` 以升级数据库，或安装该数据库最近使用的 observer 版本。",
+            )
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    def alembic(self) -> Config:
+        """Alembic's settings for this database, without an ini file."""
+        configuration = Config()
+        configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        configuration.set_main_option("path_separator", "os")
+        configuration.attributes["url"] = self.url
+        return configuration
+
+
+def _names(versions: set[str]) -> str:
+    return ", ".join(sorted(versions)) or "—"
+
+
+def _with_driver(url: str) -> str:
+    """PostgreSQL goes through psycopg 3, whichever way the address is written."""
+    parsed = make_url(url)
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return parsed.render_as_string(hide_password=False)
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        # Keepalives notice a server that was switched off, without which a worker waits for hours.
+        alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+        return create_engine(
+            url, pool_size=4, max_overflow=8, pool_pre_ping=True, connect_args=alive
+        )
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=8, max_overflow=8)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "savepoint", _before_savepoint)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    """Readers beside a writer, foreign keys that hold, and commits that outlive a power cut."""
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _before_savepoint(connection: Connection, _name: str | None) -> None:
+    """Python's sqlite3 opens no transaction for a savepoint, whose release would then commit."""
+    take_the_pen(connection)

@@ -1,0 +1,229 @@
+"""Who sees and who may write a row of each table, as SQL conditions on its columns.
+
+`RULES` has one entry a table. The conditions name other tables by aliases of the bare table, so
+that no condition is put on a condition.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, false, or_, select, true
+from sqlmodel import SQLModel
+
+from api import tables
+from api.access import Actor
+from api.tables import Lesson, Membership, Run, School, Share
+
+Condition = ColumnElement[bool]
+Rule = Callable[[Actor, Any], Condition]
+"""A condition on the columns of a table class or of an alias of its table."""
+
+
+def _alias(kind: type[SQLModel], name: str) -> Any:
+    """The columns of the bare table under a name that no statement uses.
+
+    Bare, so that the condition on `kind` is not put on the condition itself again.
+    """
+    return SQLModel.metadata.tables[str(kind.__tablename__)].alias(f"scope_{name}").c
+
+
+def _reaches(actor: Actor, share: Any) -> Condition:
+    """A share names the actor, a school of theirs, or a district whose shares reach them."""
+    return or_(
+        share.user_id == actor.user_id,
+        share.school_id.in_(sorted(actor.schools())),
+        share.district_id.in_(sorted(actor.reached_districts())),
+    )
+
+
+def _shared(actor: Actor) -> Select[Any]:
+    share = _alias(Share, "share")
+    return select(share.lesson_id).where(_reaches(actor, share))
+
+
+def _owned(actor: Actor, lesson: Any) -> Condition:
+    return or_(lesson.teacher_id == actor.user_id, lesson.uploader_id == actor.user_id)
+
+
+def _seen(actor: Actor, lesson: Any) -> Condition:
+    return or_(_owned(actor, lesson), lesson.id.in_(_shared(actor)))
+
+
+def _seen_lessons(actor: Actor) -> Select[Any]:
+    lesson = _alias(Lesson, "lesson")
+    return select(lesson.id).where(_seen(actor, lesson))
+
+
+def _owned_lessons(actor: Actor) -> Select[Any]:
+    lesson = _alias(Lesson, "lesson")
+    return select(lesson.id).where(_owned(actor, lesson))
+
+
+def shareable(actor: Actor, lesson: Any) -> Condition:
+    """The actor may share and correct the lesson, see `may_share`."""
+    return or_(
+        lesson.teacher_id == actor.user_id,
+        lesson.teacher_id.is_(None) & (lesson.uploader_id == actor.user_id),
+    )
+
+
+def _shareable_lessons(actor: Actor) -> Select[Any]:
+    lesson = _alias(Lesson, "lesson")
+    return select(lesson.id).where(shareable(actor, lesson))
+
+
+def _of_lesson(lessons: Callable[[Actor], Select[Any]]) -> Rule:
+    return lambda actor, row: row.lesson_id.in_(lessons(actor))
+
+
+def _of_run(lessons: Callable[[Actor], Select[Any]]) -> Rule:
+    def rule(actor: Actor, row: Any) -> Condition:
+        run = _alias(Run, "run")
+        return row.run_id.in_(select(run.id).where(run.lesson_id.in_(lessons(actor))))  # type: ignore[no-any-return]
+
+    return rule
+
+
+def _mine(actor: Actor, row: Any) -> Condition:
+    return row.user_id == actor.user_id  # type: ignore[no-any-return]
+
+
+def _administrators(actor: Actor, row: Any) -> Condition:  # noqa: ARG001
+    return true() if actor.administrator else false()
+
+
+def nobody(actor: Actor, row: Any) -> Condition:  # noqa: ARG001
+    """Closed to everybody but the service itself."""
+    return false()
+
+
+def _everybody(actor: Actor, row: Any) -> Condition:  # noqa: ARG001
+    return true()
+
+
+def _mine_or_administrators(actor: Actor, row: Any) -> Condition:
+    return true() if actor.administrator else _mine(actor, row)
+
+
+def at_home(actor: Actor, row: Any) -> Condition:
+    """`row.school_id` is a school of the actor, or one of a district whose staff they are."""
+    school = _alias(School, "school")
+    return or_(
+        row.school_id.in_(sorted(actor.schools())),
+        row.school_id.in_(
+            select(school.id).where(school.district_id.in_(sorted(actor.districts())))
+        ),
+    )
+
+
+def _colleagues(actor: Actor, row: Any) -> Condition:
+    """Memberships one may know of: one's own schools', and the staff of one's district."""
+    if actor.administrator:
+        return true()
+    return or_(
+        row.user_id == actor.user_id,
+        at_home(actor, row),
+        row.district_id.in_(sorted(actor.home_districts())),
+    )
+
+
+def _known(actor: Actor, row: Any) -> Condition:
+    """People one may know of: colleagues, and those whom a lesson or its shares bring along."""
+    if actor.administrator:
+        return true()
+    membership, lesson, share = (
+        _alias(Membership, "membership"),
+        _alias(Lesson, "lesson"),
+        _alias(Share, "share"),
+    )
+    return or_(
+        row.id == actor.user_id,
+        row.id.in_(select(membership.user_id).where(_colleagues(actor, membership))),
+        row.id.in_(select(lesson.teacher_id).where(_seen(actor, lesson))),
+        row.id.in_(select(lesson.uploader_id).where(_seen(actor, lesson))),
+        row.id.in_(select(share.user_id).where(share.lesson_id.in_(_owned_lessons(actor)))),
+    )
+
+
+def _schools(actor: Actor, row: Any) -> Condition:
+    if actor.administrator:
+        return true()
+    lesson = _alias(Lesson, "lesson")
+    return or_(
+        row.district_id.in_(sorted(actor.home_districts())),
+        row.id.in_(select(lesson.school_id).where(_seen(actor, lesson))),
+    )
+
+
+def _myself(actor: Actor, row: Any) -> Condition:
+    return true() if actor.administrator else row.id == actor.user_id
+
+
+def _shares(actor: Actor, row: Any) -> Condition:
+    return or_(row.lesson_id.in_(_owned_lessons(actor)), _reaches(actor, row))
+
+
+def _consents(actor: Actor, row: Any) -> Condition:
+    return or_(row.created_by == actor.user_id, at_home(actor, row))
+
+
+def _my_consents(actor: Actor, row: Any) -> Condition:
+    return (row.created_by == actor.user_id) & at_home(actor, row)
+
+
+def _entries(actor: Actor, row: Any) -> Condition:
+    """The audit: all of it for administrators, else what one did and what befell one's lessons."""
+    if actor.administrator:
+        return true()
+    return or_(row.actor_id == actor.user_id, row.lesson_id.in_(_owned_lessons(actor)))
+
+
+def _my_entries(actor: Actor, row: Any) -> Condition:
+    return row.actor_id == actor.user_id  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Who sees a row and who may write it."""
+
+    sees: Rule
+    writes: Rule
+
+
+_SEEN_BY_LESSON = Rules(_of_lesson(_seen_lessons), _of_lesson(_owned_lessons))
+_SEEN_BY_RUN = Rules(_of_run(_seen_lessons), _of_run(_owned_lessons))
+_OWN = Rules(_mine, _mine)
+RULES: dict[type[SQLModel], Rules] = {
+    tables.District: Rules(_everybody, _administrators),
+    tables.School: Rules(_schools, _administrators),
+    tables.User: Rules(_known, _myself),
+    tables.Membership: Rules(_colleagues, _administrators),
+    tables.SignIn: Rules(_mine, _mine_or_administrators),
+    tables.Invitation: Rules(_administrators, _administrators),
+    tables.FailedSignIn: Rules(nobody, nobody),
+    tables.ApiToken: Rules(_mine, _mine_or_administrators),
+    tables.Consent: Rules(_consents, _my_consents),
+    tables.Lesson: Rules(_seen, _owned),
+    tables.Recording: _SEEN_BY_LESSON,
+    tables.Upload: _OWN,
+    tables.Batch: _OWN,
+    tables.Run: _SEEN_BY_LESSON,
+    tables.Step: _SEEN_BY_RUN,
+    tables.Worker: Rules(_administrators, nobody),
+    tables.Figure: _SEEN_BY_LESSON,
+    tables.Share: Rules(_shares, _of_lesson(_shareable_lessons)),
+    tables.Webhook: _OWN,
+    tables.IdempotencyKey: _OWN,
+    tables.Removal: Rules(nobody, _everybody),
+    tables.AuditEntry: Rules(_entries, _my_entries),
+}
+"""One row a table; a table without one is closed to everybody but the service itself."""
+OWNERSHIP = ("teacher_id", "uploader_id", "school_id")
+"""Columns of a lesson that only who may share it may change."""
+IN_BULK = frozenset(
+    {tables.Upload, tables.Run, tables.SignIn, tables.ApiToken, tables.Webhook}
+    | {tables.IdempotencyKey}
+)
+"""Tables that a person's session may UPDATE without loading the rows: what they are changed to
+is not looked at there, so tables that say who owns what are left out."""
