@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import models_cli, reading_cli
+from api import models_cli, reading_cli, serve_cli
 from api.messages import told_in
 from api.settings import environment
 from observer import __version__
@@ -271,6 +271,8 @@ def transcript_command(
 
 app.command("label", epilog=EXIT_CODES)(reading_cli.label)
 app.command("train", epilog=EXIT_CODES)(reading_cli.train)
+app.command("serve", epilog=EXIT_CODES)(serve_cli.serve)
+app.command("work", epilog=EXIT_CODES)(serve_cli.work)
 
 
 @app.command()

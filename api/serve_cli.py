@@ -1,0 +1,220 @@
+"""`observer serve` and `observer work`: the web process, its workers, and who starts them again."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.messages import told_in
+from api.settings import environment, service_settings
+from observer.errors import Language
+
+if TYPE_CHECKING:
+    from api.deps import Site
+
+_log = logging.getLogger("observer.serve")
+HEALTHY = 60.0
+"""Seconds after which a worker that then dies is started again at once."""
+LONGEST_PAUSE = 60.0
+GRACE = 75.0
+"""Seconds that a worker has to give its run back before it is killed."""
+DeviceOption = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Device of the engines. 计算设备。")
+]
+
+
+def serve(
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Listen here. 监听地址。")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(metavar="N", min=1, max=65535, help="端口。Port.")] = 8000,
+    workers: Annotated[
+        int,
+        typer.Option(metavar="N", min=0, max=64, help="Worker processes here. 本机处理进程数。"),
+    ] = 1,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Pages only. 只提供网页，不处理。")
+    ] = False,
+    device: DeviceOption = "auto",
+) -> None:
+    """Start the web service and its worker. 启动网页服务及处理进程。
+
+    The first start prints a link that creates the administrator. Everything is kept in the folder
+    OBSERVER_DATA (default: observer-data).
+    """
+    with told_in(_language()):
+        import uvicorn
+
+        from api.app import create_app, log_as_json, make_site
+        from api.auth import first_link
+
+        settings = service_settings()
+        site = make_site(settings)
+        site.database.migrate()
+        site.jobs.prepare()
+        link = first_link(site.database, settings)
+        if link is not None:
+            typer.echo(_FIRST[_language()].format(link=link))
+        log_as_json()
+        house = Workhouse(_worker_commands(0 if no_worker else workers, device))
+        config = uvicorn.Config(
+            create_app(settings, site=site),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=True,
+            timeout_graceful_shutdown=5,
+        )
+        with house:
+            uvicorn.Server(config).run()
+        site.jobs.close()
+        site.database.close()
+
+
+def work(
+    device: DeviceOption = "auto",
+    concurrency: Annotated[
+        int,
+        typer.Option(metavar="N", min=1, max=64, help="Lessons at a time. 同时处理的课数。"),
+    ] = 1,
+    parent: Annotated[
+        int | None, typer.Option(hidden=True, help="End when this process has ended.")
+    ] = None,
+) -> None:
+    """Work on queued lessons. 处理排队中的课。
+
+    Start it on every server that shares the PostgreSQL database and the storage; one process is
+    one lesson at a time, so that a GPU holds its models once. SIGTERM gives the lesson back.
+    """
+    with told_in(_language()):
+        if concurrency > 1:
+            with Workhouse(_worker_commands(concurrency, device)) as house:
+                house.wait()
+            return
+        from api.app import log_as_json, make_site
+
+        log_as_json()
+        site = make_site(service_settings())
+        site.database.ready()
+        run_worker(site, device, parent)
+        sys.stdout.flush()
+        # A stage that does not hear of the end must not hold the process; its run is taken over.
+        os._exit(0)
+
+
+def run_worker(site: "Site", device: str, parent: int | None) -> None:
+    """One worker in this process, until SIGTERM, Ctrl-C, or the end of `parent`."""
+    from api.work import LessonWork
+    from api.workers import Workplace
+
+    folder = site.settings.data / "work"
+    lessons = LessonWork(site.database, site.storage, folder, environment(), device=device)
+    place = Workplace(site.jobs, lessons, device=device)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: place.stop.set())
+    if parent is not None:
+        threading.Thread(target=_outlive_not, args=(parent, place.stop), daemon=True).start()
+    lessons.sweep()
+    place.run()
+
+
+def _outlive_not(parent: int, stop: threading.Event) -> None:
+    """Set `stop` when the process that started this one has gone: it may have been killed."""
+    while not stop.wait(1.0):
+        if os.getppid() != parent:
+            stop.set()
+
+
+def _worker_commands(number: int, device: str) -> list[list[str]]:
+    me = [sys.executable, "-m", "api.cli", "work", "--device", device]
+    return [[*me, "--parent", str(os.getpid())]] * number
+
+
+@dataclass(slots=True)
+class _Post:
+    """One worker's place: its process, and when it may be filled again."""
+
+    command: Sequence[str]
+    process: "subprocess.Popen[bytes] | None" = None
+    started: float = 0.0
+    failures: int = 0
+    not_before: float = field(default=0.0)
+
+
+class Workhouse:
+    """Keeps worker processes going: a dead one is started again, after a pause that grows."""
+
+    TICK = 0.5
+
+    def __init__(
+        self, commands: Sequence[Sequence[str]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.posts = [_Post(command) for command in commands]
+        self.clock = clock
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._mind, name="workhouse", daemon=True)
+
+    def __enter__(self) -> "Workhouse":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._end.set()
+        self._thread.join()
+        for post in self.posts:
+            if post.process is not None:
+                post.process.terminate()
+        until = self.clock() + GRACE
+        for post in self.posts:
+            if post.process is not None:
+                _see_out(post.process, until - self.clock())
+
+    def wait(self) -> None:
+        """Until Ctrl-C or SIGTERM."""
+        while not self._end.wait(1.0):
+            pass
+
+    def _mind(self) -> None:
+        while not self._end.is_set():
+            for post in self.posts:
+                self._look_after(post)
+            self._end.wait(self.TICK)
+
+    def _look_after(self, post: _Post) -> None:
+        moment = self.clock()
+        if post.process is not None and (code := post.process.poll()) is not None:
+            post.failures = 0 if moment - post.started > HEALTHY else post.failures + 1
+            pause = min(LONGEST_PAUSE, 2.0 ** (post.failures - 1)) if post.failures else 0.0
+            post.not_before, post.process = moment + pause, None
+            _log.warning("A worker ended with code %s; started again in %.0f s", code, pause)
+        if post.process is None and moment >= post.not_before:
+            post.process = subprocess.Popen(post.command)
+            post.started = moment
+
+
+def _see_out(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    try:
+        process.wait(max(0.1, seconds))
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+_FIRST: dict[Language, str] = {
+    "en": "Create the administrator with this link (once, within a day):\n  {link}",
+    "zh": "请用此链接创建管理员（一天内有效，只能使用一次）：\n  {link}",
+}
+
+
+def _language() -> Language:
+    return "en" if environment().language == "en" else "zh"
