@@ -1,4 +1,4 @@
-"""Signing in: sessions of the browser, one-time links, tokens of scripts.
+"""Signing in: sessions of the browser and tokens of scripts.
 
 Secrets that the service hands out (cookies, links, tokens) are random, 256 bits, and only their
 SHA-256 is stored: a copy of the database opens no door. Every session here is a system one:
@@ -6,14 +6,13 @@ who asks is not known yet.
 """
 
 import secrets
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from sqlalchemy import CursorResult
 from sqlmodel import Session, col, delete, or_, select, update
 
 from api.access import BOTH_SCOPES, Actor, actor_of
+from api.audit import record
 from api.columns import now
 from api.passwords import (
     attempt_keys,
@@ -23,12 +22,11 @@ from api.passwords import (
     forgive,
     passwords,
 )
-from api.problems import InvalidError, NotFoundError, SignInError
+from api.problems import InvalidError, SignInError
 from api.settings import ServiceSettings
-from api.tables import ApiToken, FailedSignIn, Invitation, Membership, Position, SignIn, User
+from api.tables import ApiToken, FailedSignIn, Invitation, SignIn, User
 
 if TYPE_CHECKING:
-    from api.db import Database
     from api.deps import Site
 
 SESSION_COOKIE = "observer_session"
@@ -61,6 +59,7 @@ def sign_in(site: "Site", login: str, password: str, *, address: str, agent: str
         forgive(session, keys)
         if renewed:
             session.exec(update(User).where(col(User.id) == known[0]).values(password_hash=renewed))
+        record(session, "session.create", object_id=known[0], detail={"by": "password"})
         return start_session(session, known[0], site.settings, agent=agent)
 
 
@@ -135,6 +134,14 @@ def change_password(site: "Site", me: Actor, old: str, new: str, *, cookie: str)
         forgive(session, keys)
         session.exec(update(User).where(col(User.id) == me.user_id).values(password_hash=hashed))
         end_sessions(session, me.user_id, keep=cookie)
+        record(session, "password.change", object_id=me.user_id)
+
+
+def set_language(site: "Site", cookie: str, language: str) -> None:
+    """Remember the language of whoever holds this cookie."""
+    with site.database.system("language of the pages") as session:
+        own = select(SignIn.user_id).where(SignIn.token_hash == digest(cookie))
+        session.exec(update(User).where(col(User.id).in_(own)).values(language=language))
 
 
 def forget_expired(session: Session) -> None:
@@ -143,119 +150,6 @@ def forget_expired(session: Session) -> None:
     session.exec(delete(SignIn).where(col(SignIn.expires) <= moment))
     session.exec(delete(FailedSignIn).where(col(FailedSignIn.at) < moment - timedelta(days=1)))
     session.exec(delete(Invitation).where(col(Invitation.expires) < moment - timedelta(days=30)))
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A one-time link as its page needs it."""
-
-    user_id: str | None
-    """None: it creates the first administrator."""
-    login: str
-    name: str
-
-
-def invite(session: Session, user_id: str | None, *, hours: int = 72) -> str:
-    """The path of a new one-time link that lets a person set a password; older ones are void.
-
-    For an invitation and for a reset alike; in a system session.
-    """
-    token = secrets.token_urlsafe(32)
-    _void_links(session, user_id)
-    expires = now() + timedelta(hours=hours)
-    session.add(Invitation(token_hash=digest(token), user_id=user_id, expires=expires))
-    return f"/invitation/{token}"
-
-
-def _void_links(session: Session, user_id: str | None) -> None:
-    owner = col(Invitation.user_id)
-    same = owner.is_(None) if user_id is None else owner == user_id
-    session.exec(delete(Invitation).where(same).where(col(Invitation.used).is_(None)))
-
-
-def open_link(site: "Site", token: str) -> Link:
-    """Whose link it is; looking does not use it up. Raises NotFoundError."""
-    with site.database.system("whose one-time link is this") as session:
-        found = session.exec(
-            select(Invitation, User)
-            .join(User, col(User.id) == Invitation.user_id, isouter=True)
-            .where(Invitation.token_hash == digest(token))
-            .where(col(Invitation.used).is_(None))
-            .where(col(Invitation.expires) > now())
-        ).first()
-        if found is None:
-            raise _spent()
-        user = cast("User | None", found[1])
-        if user is None:
-            return Link(None, "", "")
-        return Link(user.id, user.login, user.name)
-
-
-def accept(
-    site: "Site", token: str, password: str, *, login: str = "", name: str = "", language: str
-) -> str:
-    """Use the link up: sets the password, ends the person's sessions; gives the person's id.
-
-    `login`, `name` and `language` are for the first administrator, whom the link creates.
-    Raises NotFoundError when the link is spent, InvalidError for what was typed.
-    """
-    link = open_link(site, token)
-    login = link.login or login.strip().lower()
-    if not login or not (link.name or name.strip()):
-        raise InvalidError(en="Give a login and a name.", zh="请填写登录名和姓名。")
-    check_new_password(password, login)
-    hashed = passwords(site.settings).hash(password)
-    with site.database.system("a one-time link is used") as session:
-        _use_up(session, token)
-        if link.user_id is not None:
-            end_sessions(session, link.user_id)
-            this = col(User.id) == link.user_id
-            session.exec(update(User).where(this).values(password_hash=hashed))
-            return link.user_id
-        if has_administrator(session):
-            raise _spent()
-        user = User(login=login, name=name.strip(), password_hash=hashed, language=language)
-        session.add(user)
-        session.flush()
-        session.add(Membership(user_id=user.id, position=Position.ADMINISTRATOR.value))
-        return user.id
-
-
-def _use_up(session: Session, token: str) -> None:
-    """Exactly one of several at once succeeds: the database counts the rows it changed."""
-    changed = session.exec(
-        update(Invitation)
-        .where(col(Invitation.token_hash) == digest(token))
-        .where(col(Invitation.used).is_(None), col(Invitation.expires) > now())
-        .values(used=now())
-    )
-    if cast("CursorResult[Any]", changed).rowcount != 1:
-        raise _spent()
-
-
-def _spent() -> NotFoundError:
-    return NotFoundError(
-        en="This link has been used or has expired. Ask your administrator for a new one.",
-        zh="此链接已被使用或已过期，请向管理员索取新的链接。",
-    )
-
-
-def has_administrator(session: Session) -> bool:
-    """Whether somebody can run the installation; in a system session."""
-    found = session.exec(
-        select(Membership.id)
-        .join(User, col(User.id) == Membership.user_id)
-        .where(Membership.position == Position.ADMINISTRATOR.value, col(User.active))
-    ).first()
-    return found is not None
-
-
-def first_link(database: "Database", settings: ServiceSettings) -> str | None:
-    """At first start: the address that creates the administrator, once; None when there is one."""
-    with database.system("the first administrator's link") as session:
-        if has_administrator(session):
-            return None
-        return settings.public_url + invite(session, None, hours=24)
 
 
 def create_token(
@@ -281,6 +175,7 @@ def create_token(
         expires=None if days is None else now() + timedelta(days=days),
     )
     session.add(token)
+    record(session, "token.create", object_id=token.id, detail={"scopes": token.scopes})
     return token, text
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 MODULES = (
     "signing",
+    "account",
     "pages",
     "administration",
     "uploads",
