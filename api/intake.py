@@ -6,7 +6,7 @@ by the caller (`api.jobs`), once all files of the lesson are there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Literal
@@ -103,7 +103,7 @@ def arrival_of(details: Mapping[str, str]) -> Arrival:
         raise _invalid(
             "kind", "give recording, transcript or voice", f"应为 {'、'.join(KINDS)} 之一"
         )
-    known_kind: Kind | None = next((k for k in KINDS if k == kind), None)
+    known_kind = _kind(kind)
     lesson: LessonData | str = said.pop("lesson", "")
     if lesson and said:
         raise _invalid(
@@ -178,13 +178,15 @@ def receive(
             zh=f"“{arrival.name}”在传输中损坏：收到的 sha256 为 {found.sha256[:12]}…，"
             f"发送方为 {arrival.sha256[:12]}…。请重新上传。",
         )
-    lesson, made = _lesson_for(session, actor, arrival, found)
-    known = _recording(session, lesson, found.kind)
-    if known is not None and known.sha256 == found.sha256:
-        return lesson, known
-    if known is not None:
-        raise _second(found.kind)
+    arrival = replace(arrival, sha256=found.sha256, kind=_kind(found.kind))
+    check(session, actor, arrival)
+    if isinstance(arrival.lesson, str):
+        known = _recording(session, _lesson(session, actor, arrival.lesson), found.kind)
+        if known is not None:
+            return _lesson(session, actor, arrival.lesson), known
+    # Before the first row: the store may be far away, and SQLite has but one writer.
     storage.put(file, link=True, sha=found.sha256)
+    lesson, made = _lesson_for(session, actor, arrival.lesson)
     recording = _entered(session, lesson, arrival, found)
     if made:
         audit.record(session, "lesson.create", object_id=lesson.id, lesson=lesson)
@@ -199,18 +201,12 @@ def receive(
     return lesson, recording
 
 
-def _lesson_for(
-    session: Session, actor: Actor, arrival: Arrival, found: Examined
-) -> tuple[Lesson, bool]:
+def _lesson_for(session: Session, actor: Actor, said: LessonData | str) -> tuple[Lesson, bool]:
     """The lesson that the file belongs to, and whether it was made just now."""
-    said = arrival.lesson
     if isinstance(said, str):
         return _lesson(session, actor, said), False
     school = _school(session, actor, said.school)
     teacher_id = _teacher(session, actor, school, said.teacher)
-    _refuse_no_consent(said)
-    if not arrival.again and found.kind != "voice":
-        _refuse_duplicate(session, actor, found.sha256)
     lesson = Lesson(
         school_id=school.id,
         teacher_id=teacher_id,
@@ -403,6 +399,10 @@ def safe_name(name: str) -> str:
     if len(clean) > 200:
         clean = f"{stem[: 199 - len(suffix)]}{dot}{suffix}" if len(suffix) < 20 else clean[:200]
     return clean or "file"
+
+
+def _kind(text: str) -> Kind | None:
+    return next((kind for kind in KINDS if kind == text), None)
 
 
 def _yes(text: str) -> bool:
