@@ -54,7 +54,7 @@ def serve(
         import uvicorn
 
         from api.app import create_app, log_as_json, make_site
-        from api.auth import first_link
+        from api.invitations import first_link
 
         settings = service_settings()
         site = make_site(settings)

@@ -1,0 +1,77 @@
+"""An installation in a folder, quick enough for every test: real parts, cheap password hashes."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from api.db import Database
+from api.deps import Site
+from api.invitations import accept, invite
+from api.jobs import Jobs
+from api.settings import ServiceSettings
+from api.storage import storage_of
+from api.tables import User
+
+PASSWORD = "蓝色的河 runs slowly"
+
+
+def settings_in(folder: Path, **changes: object) -> ServiceSettings:
+    """Settings of an installation in `folder`; argon2 takes milliseconds."""
+    cheap = {"argon2_memory_kib": 64, "argon2_passes": 1}
+    return ServiceSettings(data=folder / "data", **{**cheap, **changes})  # type: ignore[arg-type]
+
+
+def site_in(folder: Path, database: Database | None = None, **changes: object) -> Site:
+    """An installation in `folder`; without a `database`, one of its own that is migrated."""
+    settings = settings_in(folder, **changes)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    if database is None:
+        file = settings.data / "observer.sqlite"
+        if not file.exists():
+            file.write_bytes(_migrated())
+        database = Database(settings.database_url)
+    storage = storage_of(settings.storage_url)
+    return Site(settings, database, storage, Jobs(settings, database, storage))
+
+
+@cache
+def _migrated() -> bytes:
+    """An SQLite file with the tables of this version; migrating takes half a second."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "observer.sqlite"
+        database = Database(f"sqlite:///{file}")
+        database.migrate()
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.close()
+        return file.read_bytes()
+
+
+def person(site: Site, login: str, *, name: str = "", password: str | None = PASSWORD) -> str:
+    """A person who has accepted the invitation (none without a password); gives the id."""
+    with site.database.system("test: a person") as session:
+        user = User(login=login, name=name or login.title())
+        session.add(user)
+        session.flush()
+        link = invite(session, user.id)
+        user_id = user.id
+    if password is not None:
+        accept(site, link.rsplit("/", 1)[1], password, language="zh")
+    return user_id
+
+
+def client_of(site: Site, login: str = "", password: str = PASSWORD) -> TestClient:
+    """A browser-like client, signed in as `login` if one is given."""
+    client = TestClient(
+        create_app(site.settings, site=site),
+        base_url=site.settings.public_url,
+        follow_redirects=False,
+        headers={"accept": "text/html", "accept-language": "en", "sec-fetch-site": "same-origin"},
+    )
+    if login:
+        answer = client.post("/sign-in", data={"login": login, "password": password})
+        assert answer.status_code == 303, answer.text
+    return client
