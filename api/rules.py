@@ -172,6 +172,11 @@ def _my_consents(actor: Actor, row: Any) -> Condition:
     return (row.created_by == actor.user_id) & at_home(actor, row)
 
 
+def _my_deliveries(actor: Actor, row: Any) -> Condition:
+    webhook = _alias(tables.Webhook, "webhook")
+    return row.webhook_id.in_(select(webhook.id).where(_mine(actor, webhook)))  # type: ignore[no-any-return]
+
+
 def _entries(actor: Actor, row: Any) -> Condition:
     """The audit: all of it for administrators, else what one did and what befell one's lessons."""
     if actor.administrator:
@@ -214,6 +219,7 @@ RULES: dict[type[SQLModel], Rules] = {
     tables.Figure: _SEEN_BY_LESSON,
     tables.Share: Rules(_shares, _of_lesson(_shareable_lessons)),
     tables.Webhook: _OWN,
+    tables.Delivery: Rules(_my_deliveries, nobody),
     tables.IdempotencyKey: _OWN,
     tables.Removal: Rules(nobody, _everybody),
     tables.AuditEntry: Rules(_entries, _my_entries),

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import (
     Alias,
+    ColumnElement,
     Connection,
     SelectBase,
     Table,
@@ -22,9 +23,11 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import ORMExecuteState, SessionTransaction, UOWTransaction, with_loader_criteria
+from sqlalchemy.orm import ORMExecuteState, SessionTransaction, UOWTransaction
 from sqlalchemy.orm import Session as AnySession
+from sqlalchemy.orm.util import LoaderCriteriaOption
 from sqlalchemy.sql.elements import ColumnClause
+from sqlalchemy.sql.util import ClauseAdapter
 from sqlmodel import Session, SQLModel
 
 from api.access import Actor
@@ -60,6 +63,25 @@ def _actor(session: AnySession) -> Actor | None:
     raise ScopeError("a session without an actor: use Database.session or Database.system")
 
 
+class _Narrowed(LoaderCriteriaOption):
+    """`with_loader_criteria` whose condition also fits an alias that is joined by hand.
+
+    SQLAlchemy 2.1 adapts the condition to an alias in FROM and leaves it as it is in the ON of
+    ``join(alias, condition)``, which would narrow the wrong table.
+    """
+
+    __slots__ = ()
+    # The same key as the parent's: the adapted condition keeps the parent's parameters.
+    _traverse_internals = LoaderCriteriaOption._traverse_internals
+
+    def _resolve_where_criteria(self, ext_info: Any) -> ColumnElement[bool]:
+        condition = super()._resolve_where_criteria(ext_info)
+        if not ext_info.is_aliased_class:
+            return condition
+        adapted: ColumnElement[bool] = ClauseAdapter(ext_info.selectable).traverse(condition)
+        return adapted
+
+
 @event.listens_for(AnySession, "do_orm_execute")
 def _narrow(state: ORMExecuteState) -> None:
     """Put the rules of every table in the statement on it."""
@@ -72,14 +94,11 @@ def _narrow(state: ORMExecuteState) -> None:
     kinds = _kinds(state.statement)
     if writing:
         _may_change_in_bulk(actor, state)
+    targets = _targets(state) if writing else set()
     state.statement = state.statement.options(
         *(
-            with_loader_criteria(
-                kind,
-                _rule(kind, writing=writing and kind in _targets(state))(actor, kind),
-                include_aliases=True,
-            )
-            for kind in sorted(kinds, key=lambda k: k.__name__)
+            _Narrowed(k, _rule(k, writing=k in targets)(actor, k), include_aliases=True)
+            for k in sorted(kinds, key=lambda k: k.__name__)
         )
     )
 

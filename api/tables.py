@@ -128,8 +128,11 @@ class User(SQLModel, table=True):
 class Membership(SQLModel, table=True):
     """A role of a person in a school; district staff have the district and no school."""
 
+    # NULLs are never equal, so each way of belonging has an index of its own.
     __table_args__ = (
-        UniqueConstraint("user_id", "school_id", "district_id", "position"),
+        Index("uq_membership_school", "user_id", "school_id", "position", unique=True),
+        Index("uq_membership_district", "user_id", "district_id", "position", unique=True),
+        CheckConstraint("school_id IS NULL OR district_id IS NULL", name="one_place"),
         _one_of("position", Position),
     )
 
@@ -362,7 +365,10 @@ class Share(SQLModel, table=True):
             " + (CASE WHEN district_id IS NULL THEN 0 ELSE 1 END) = 1",
             name="one_receiver",
         ),
-        UniqueConstraint("lesson_id", "user_id", "school_id", "district_id"),
+        # NULLs are never equal, so each kind of receiver has an index of its own.
+        Index("uq_share_person", "lesson_id", "user_id", unique=True),
+        Index("uq_share_school", "lesson_id", "school_id", unique=True),
+        Index("uq_share_district", "lesson_id", "district_id", unique=True),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
