@@ -56,8 +56,8 @@ def _compiled(
     observation: Observation,
     language: str,
     heading: Heading | None,
-    masked: bool,  # noqa: FBT001
-    transcript: bool,  # noqa: FBT001
+    masked: bool,
+    transcript: bool,
     form: str,
     ppi: float = 80.0,
 ) -> bytes | list[bytes]:

@@ -7,6 +7,7 @@ time at which it is heard and, where the reader has the report, an address that 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from api.render import drawings, figures, sections, timeline, view
 from api.render.evidence import Evidence, Proof
@@ -22,6 +23,11 @@ from observer.timeline import Span as TimeSpan
 
 LOW_ACCURACY = frozenset({"pocketsphinx"})
 """Recognisers whose words the report warns about."""
+LESSON_TYPES = {
+    "ordinary": "print.type.ordinary",
+    "public": "print.type.public",
+    "research": "print.type.research",
+}
 TICKS = (10, 30, 60, 120, 300, 600, 900, 1800, 3600)
 """Seconds between the clock times under a row of the timeline."""
 
@@ -35,6 +41,27 @@ class Heading:
     """Subject, grade, date … in the reader's language."""
     address: str = ""
     """Web address of the lesson's report; empty: times are no links."""
+
+
+def headed(
+    text: Texts,
+    title: str,
+    *,
+    about: tuple[str, ...] = (),
+    lesson_type: str = "",
+    cycle: int | None = None,
+    held_on: date | None = None,
+    address: str = "",
+) -> Heading:
+    """The heading of a lesson in the reader's language; `cycle` is the round of a lesson study."""
+    details = [*about]
+    if lesson_type in LESSON_TYPES:
+        details.append(text(LESSON_TYPES[lesson_type]))
+    if cycle:
+        details.append(text("print.round", n=cycle))
+    if held_on:
+        details.append(held_on.isoformat())
+    return Heading(title, tuple(d for d in details if d), address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +185,7 @@ def printed(
         charts={c.id: c for m in drawings.MEASURES if (c := _chart(m, observation, text))},
         curve=_curve(observation, length, text),
         triangle=_triangle(observation, text),
-        stems=tuple(
-            (round(w.start / max(length, 1.0), 5), w.duration, w.kind) for w in counted
-        ),
+        stems=tuple((round(w.start / max(length, 1.0), 5), w.duration, w.kind) for w in counted),
         stems_words=drawings.waits_words(counted, text) if counted else "",
         length=length,
         waits=tuple(sections.wait_list(observation.waits, k, evidence, text) for k in (1, 2)),
@@ -330,7 +355,10 @@ def _versions(observation: Observation, text: Texts) -> tuple[tuple[str, str], .
     ]
     source, _, more = observation.transcript.source.partition(":")
     rows.append(
-        (text("versions.source"), " · ".join(filter(None, (text.known(f"source.{source}", source), more))))
+        (
+            text("versions.source"),
+            " · ".join(filter(None, (text.known(f"source.{source}", source), more))),
+        )
     )
     rows += [
         (f"SHA-256 · {text.known(f'input.{role}', role)}", digest)
