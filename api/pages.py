@@ -7,7 +7,7 @@ put in here.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from functools import cache
@@ -21,6 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from api.render.texts import Texts, clock
 from observer.errors import Language
+from observer.job import STAGES
 
 if TYPE_CHECKING:
     from api.access import Actor
@@ -160,6 +161,33 @@ class Sheet(Generic[Row]):
         return max(1, -(-self.total // self.size))
 
 
+UPLOAD_WORDS = (
+    *("pause", "resume", "remove", "again", "retry", "waiting", "paused", "sending", "checking"),
+    *("arrived", "open", "lost", "refused", "too_large", "empty", "with", "fill", "forget"),
+    *("minutes", "seconds"),
+)
+
+
+def upload_words(text: Texts) -> dict[str, str]:
+    """The words of upload.js, their gaps left open."""
+    return {name: text.entries[f"upload.{name}"] for name in UPLOAD_WORDS}
+
+
+def stage_words(text: Texts) -> dict[str, str]:
+    """Stage → what it does, in words."""
+    return {stage: text(f"stage.{stage}") for stage in STAGES}
+
+
+def pairs(values: Iterable[object]) -> list[tuple[str, str]]:
+    """For a choice whose values are its words."""
+    return [(str(v), str(v)) for v in values]
+
+
+def options(text: Texts, prefix: str, values: Iterable[object]) -> list[tuple[str, str]]:
+    """For a choice whose words are the texts `<prefix><value>`."""
+    return [(str(v), text(f"{prefix}{v}")) for v in values]
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
@@ -170,7 +198,23 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.filters.update(
-        {"size": size_text, "day": day, "moment": moment, "iso": iso, "clock": clock}
+        {
+            "size": size_text,
+            "day": day,
+            "moment": moment,
+            "iso": iso,
+            "clock": clock,
+            "pairs": pairs,
+            "zip": zip,
+        }
     )
-    environment.globals.update({"static": static_url, "query": query})
+    environment.globals.update(
+        {
+            "static": static_url,
+            "query": query,
+            "options": options,
+            "stage_words": stage_words,
+            "upload_words": upload_words,
+        }
+    )
     return environment

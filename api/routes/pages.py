@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from api.access import Actor, may_share, may_write
 from api.audit import record
 from api.columns import now
-from api.deps import Db, Me, SpokenLanguage, TheSite, Writer
+from api.deps import Db, Language, Me, TheSite, Writer
 from api.lesson_lists import (
     SHEET,
     Filters,
@@ -32,6 +32,7 @@ from api.tables import (
     Lesson,
     LessonType,
     Membership,
+    Position,
     Recording,
     Run,
     RunState,
@@ -74,13 +75,13 @@ class ConsentForm(BaseModel):
 
 
 @router.get("/")
-def home(request: Request, db: Db, me: Me, language: SpokenLanguage) -> HTMLResponse:
+def home(request: Request, db: Db, me: Me, language: Language) -> HTMLResponse:
     """What is being worked on, what needs the reader, what is new."""
     return render(request, "home", actor=me, language=language, desk=desk(db, me))
 
 
 @router.get("/lessons")
-def lessons(request: Request, db: Db, me: Me, language: SpokenLanguage) -> HTMLResponse:
+def lessons(request: Request, db: Db, me: Me, language: Language) -> HTMLResponse:
     """Search and filters over every lesson that the reader may see."""
     wanted = Filters.of(request.query_params)
     asked = request.query_params.get("page", "1")
@@ -94,6 +95,7 @@ def lessons(request: Request, db: Db, me: Me, language: SpokenLanguage) -> HTMLR
         wanted=wanted,
         sheet=Sheet(rows, max(1, number), SHEET, total),
         choices=choices(db),
+        rounds=range(1, 6),
         types=list(LessonType),
     )
 
@@ -123,7 +125,7 @@ def _own(db: Session, me: Actor, lesson_id: str, *, share: bool = False) -> Less
 
 @router.get("/lessons/{lesson_id}")
 def lesson(
-    request: Request, lesson_id: str, db: Db, me: Me, site: TheSite, language: SpokenLanguage
+    request: Request, lesson_id: str, db: Db, me: Me, site: TheSite, language: Language
 ) -> HTMLResponse:
     """One lesson: its report, its figures, who may see it, what was done."""
     found = the_lesson(db, lesson_id)
@@ -196,10 +198,19 @@ def _members(db: Session, school_id: str) -> list[tuple[str, str]]:
     return list(found.all())
 
 
+def _teachers(db: Session, school_id: str) -> list[User]:
+    """Whose lessons one may upload: teachers of the school."""
+    found = db.exec(
+        select(User)
+        .join(Membership, col(Membership.user_id) == User.id)
+        .where(Membership.school_id == school_id, Membership.position == Position.TEACHER)
+        .order_by(User.name)
+    )
+    return list(found)
+
+
 @router.get("/lessons/{lesson_id}/report")
-def report(
-    request: Request, lesson_id: str, db: Db, site: TheSite, language: SpokenLanguage
-) -> Response:
+def report(request: Request, lesson_id: str, db: Db, site: TheSite, language: Language) -> Response:
     """The interactive report with the recording; its own, stricter content security policy."""
     found = the_lesson(db, lesson_id)
     record(db, "report.read", object_id=found.id, lesson=found)
@@ -212,9 +223,12 @@ def change_lesson(
 ) -> RedirectResponse:
     """Keep what the form says of the lesson."""
     found = _own(db, me, lesson_id)
-    if form.teacher_id and form.teacher_id != found.teacher_id:
+    if may_share(db, me, found) and form.teacher_id and form.teacher_id != found.teacher_id:
         _check_teacher(db, found, form.teacher_id)
-    for name, value in form.model_dump(mode="python").items():
+    said = form.model_dump()
+    if not may_share(db, me, found):
+        del said["teacher_id"]  # who owns a lesson is for its owner to say
+    for name, value in said.items():
         setattr(found, name, value.value if isinstance(value, LessonType) else value)
     db.add(found)
     record(db, "lesson.change", object_id=found.id, lesson=found)
@@ -302,9 +316,7 @@ def change_run(
 
 
 @router.get("/upload")
-def upload(
-    request: Request, db: Db, me: Me, site: TheSite, language: SpokenLanguage
-) -> HTMLResponse:
+def upload(request: Request, db: Db, me: Me, site: TheSite, language: Language) -> HTMLResponse:
     """Recordings in, many at once."""
     schools = db.exec(
         select(School).where(col(School.id).in_(me.schools())).order_by(School.name)
@@ -315,7 +327,8 @@ def upload(
         actor=me,
         language=language,
         schools=schools,
-        teachers={s.id: _members(db, s.id) for s in schools},
+        teachers={s.id: _teachers(db, s.id) for s in schools},
+        for_others=any(me.schools(p) for p in (Position.RESEARCHER, Position.LEADER)),
         types=list(LessonType),
         largest=site.settings.max_upload_bytes,
         today=now().date(),
@@ -323,7 +336,7 @@ def upload(
 
 
 @router.get("/people")
-def people(request: Request, db: Db, me: Me, language: SpokenLanguage) -> HTMLResponse:
+def people(request: Request, db: Db, me: Me, language: Language) -> HTMLResponse:
     """The schools that the reader belongs to, and who else does."""
     wanted = select(School, District).join(District, col(District.id) == School.district_id)
     mine = col(School.id).in_(me.schools()) | col(School.district_id).in_(me.districts())

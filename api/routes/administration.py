@@ -1,0 +1,481 @@
+"""Running the installation: people and links, schools and retention, work, storage, audit.
+
+An administrator sees counts of lessons and the numbers of runs, never a title: those belong to
+the people who taught them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import StringConstraints
+from sqlalchemy import or_
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, func, select
+
+from api.audit import record
+from api.auth import end_sessions
+from api.columns import now
+from api.deps import Administrator, Db, Language, Site, TheSite
+from api.invitations import invite
+from api.pages import Sheet, done, render
+from api.problems import ConflictError, InvalidError, not_found
+from api.settings import environment
+from api.tables import (
+    AuditEntry,
+    District,
+    Invitation,
+    Lesson,
+    Membership,
+    Position,
+    Recording,
+    Run,
+    RunState,
+    School,
+    User,
+)
+from models.weights_store import catalogue, held
+
+router = APIRouter(
+    prefix="/administration", include_in_schema=False, default_response_class=HTMLResponse
+)
+
+SHEET = 50
+LINK_HOURS = 72
+TABS = ("overview", "people", "schools", "work", "storage", "audit")
+Name = Annotated[
+    str, Form(), StringConstraints(strip_whitespace=True, min_length=1, max_length=200)
+]
+Days = Annotated[int, Form(ge=1, le=36500)]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Counts over the whole installation, without a word of any lesson."""
+
+    states: dict[str, int]
+    """State → runs."""
+    lessons: int
+    files: int
+    size: int
+    """Bytes."""
+    expiring: int
+    """Files that will be removed within 30 days."""
+    by_school: list[tuple[str, int, int, int]]
+    """(school, lessons, files, bytes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRun:
+    """A run as the administrator sees it: which, where, why; not of what."""
+
+    run_id: str
+    lesson_id: str
+    state: str
+    stage: str
+    progress: float
+    attempts: int
+    created: datetime
+    error: dict[str, str]
+
+
+def load(site: Site) -> Load:
+    """Counts that an administrator sees although the lessons are closed to them."""
+    with site.database.system("administration: counts of lessons, files and runs") as session:
+        states = dict(session.exec(select(Run.state, func.count()).group_by(Run.state)).all())
+        lessons = session.exec(select(func.count()).select_from(Lesson)).one()
+        files = select(func.count(), func.coalesce(func.sum(Recording.size), 0))
+        number, size = session.exec(files).one()
+        soon = now() + timedelta(days=30)
+        expiring = session.exec(
+            select(func.count()).select_from(Recording).where(col(Recording.expires) < soon)
+        ).one()
+        by_school = session.exec(
+            select(
+                School.name,
+                func.count(func.distinct(Lesson.id)),
+                func.count(col(Recording.id)),
+                func.coalesce(func.sum(Recording.size), 0),
+            )
+            .join(Lesson, col(Lesson.school_id) == School.id, isouter=True)
+            .join(Recording, col(Recording.lesson_id) == Lesson.id, isouter=True)
+            .group_by(col(School.id), School.name)
+            .order_by(School.name)
+        ).all()
+    rows = [(str(a), int(b), int(c), int(d)) for a, b, c, d in by_school]
+    return Load(states, lessons, number, int(size), expiring, rows)
+
+
+def runs_in(site: Site, states: tuple[RunState, ...], limit: int) -> list[WaitingRun]:
+    """Runs in one of `states`, the ones at work first, without a word of their lessons."""
+    with site.database.system("administration: runs and why they failed") as session:
+        rows = session.exec(
+            select(Run)
+            .where(col(Run.state).in_([s.value for s in states]))
+            .order_by(col(Run.state).desc(), col(Run.priority), col(Run.created))
+            .limit(limit)
+        ).all()
+        return [
+            WaitingRun(
+                r.id, r.lesson_id, r.state, r.stage, r.progress, r.attempts, r.created, r.error
+            )
+            for r in rows
+        ]
+
+
+@router.get("")
+def overview(
+    request: Request, db: Db, me: Administrator, site: TheSite, language: Language
+) -> HTMLResponse:
+    """How it stands."""
+    people = db.exec(select(func.count()).select_from(User).where(col(User.active))).one()
+    return render(
+        request,
+        "administration/overview",
+        actor=me,
+        language=language,
+        tabs=TABS,
+        load=load(site),
+        people=people,
+        schools=db.exec(select(func.count()).select_from(School)).one(),
+        workers=site.jobs.workers(),
+        free=site.storage.free_bytes(),
+        least=site.settings.min_free_bytes,
+    )
+
+
+# --- people
+
+
+@router.get("/people")
+def people(request: Request, db: Db, me: Administrator, language: Language) -> HTMLResponse:
+    """Everybody who may sign in."""
+    return _people_page(request, db, me, language)
+
+
+def _people_page(
+    request: Request, db: Session, me: Administrator, language: Language, **link: object
+) -> HTMLResponse:
+    q = request.query_params.get("q", "").strip()[:100]
+    asked = request.query_params.get("page", "1")
+    number = max(1, int(asked)) if asked.isdigit() and len(asked) < 7 else 1
+    fits = [or_(*(col(c).icontains(q, autoescape=True) for c in (User.name, User.login)))]
+    total = db.exec(select(func.count()).select_from(User).where(*fits)).one()
+    found = db.exec(
+        select(User)
+        .where(*fits)
+        .order_by(col(User.active).desc(), User.name, User.id)
+        .offset((number - 1) * SHEET)
+        .limit(SHEET)
+    ).all()
+    ids = [u.id for u in found]
+    memberships: dict[str, list[Membership]] = {}
+    for row in db.exec(select(Membership).where(col(Membership.user_id).in_(ids))):
+        memberships.setdefault(row.user_id, []).append(row)
+    open_links = select(Invitation.user_id).where(
+        col(Invitation.used).is_(None), col(Invitation.expires) > now()
+    )
+    return render(
+        request,
+        "administration/people",
+        actor=me,
+        language=language,
+        tabs=TABS,
+        q=q,
+        sheet=Sheet(found, number, SHEET, total),
+        memberships=memberships,
+        invited=set(db.exec(open_links)),
+        schools=db.exec(select(School).order_by(School.name)).all(),
+        districts=db.exec(select(District).order_by(District.name)).all(),
+        positions=list(Position),
+        link=link,
+    )
+
+
+def _place(db: Session, position: Position, where: str) -> tuple[str | None, str | None]:
+    """(school, district) of a choice "school:…", "district:…" or "" (administrators alone)."""
+    kind, _, target = where.partition(":")
+    if position is Position.ADMINISTRATOR:
+        return None, None
+    if kind == "school" and db.get(School, target) is not None:
+        return target, None
+    if kind == "district" and db.get(District, target) is not None:
+        return None, target
+    raise InvalidError(
+        en="Choose the school or district of this position.", zh="请选择该身份所在的学校或区县。"
+    )
+
+
+def _link(
+    request: Request, db: Session, me: Administrator, site: Site, language: Language, person: User
+) -> HTMLResponse:
+    address = site.settings.public_url + invite(db, person.id, hours=LINK_HOURS)
+    until = now() + timedelta(hours=LINK_HOURS)
+    db.flush()
+    return _people_page(request, db, me, language, address=address, name=person.name, until=until)
+
+
+@router.post("/people")
+def invite_person(
+    request: Request,
+    db: Db,
+    me: Administrator,
+    site: TheSite,
+    language: Language,
+    name: Name,
+    login: Name,
+    position: Annotated[Position, Form()],
+    where: Annotated[str, Form(max_length=60)] = "",
+) -> HTMLResponse:
+    """A new person, and the link to give them; the link is shown on this answer alone."""
+    school, district = _place(db, position, where)
+    login = login.lower()
+    if db.exec(select(User).where(User.login == login)).first() is not None:
+        raise ConflictError(
+            en=f"The login {login} is taken. Find the person in the list and add a position there.",
+            zh=f"登录名 {login} 已存在。请在列表中找到该人员并添加身份。",
+        )
+    person = User(login=login, name=name, language=language)
+    db.add(person)
+    db.flush()
+    db.add(
+        Membership(
+            user_id=person.id, school_id=school, district_id=district, position=position.value
+        )
+    )
+    record(db, "person.create", object_id=person.id, school_id=school)
+    return _link(request, db, me, site, language, person)
+
+
+def _person(db: Session, user_id: str) -> User:
+    found = db.exec(select(User).where(User.id == user_id)).first()
+    if found is None:
+        raise not_found()
+    return found
+
+
+@router.post("/people/{user_id}/link")
+def password_link(
+    request: Request,
+    user_id: str,
+    db: Db,
+    me: Administrator,
+    site: TheSite,
+    language: Language,
+) -> HTMLResponse:
+    """A link to set a new password."""
+    person = _person(db, user_id)
+    record(db, "person.reset", object_id=person.id)
+    return _link(request, db, me, site, language, person)
+
+
+@router.post("/people/{user_id}/{what}")
+def switch_person(
+    user_id: str, what: Literal["activate", "deactivate"], db: Db, me: Administrator
+) -> RedirectResponse:
+    """Let a person sign in again, or no more: their sessions end at once."""
+    person = _person(db, user_id)
+    if person.id == me.user_id:
+        raise InvalidError(
+            en="You cannot deactivate yourself. Ask another administrator.",
+            zh="不能停用自己，请由另一位管理员操作。",
+        )
+    person.active = what == "activate"
+    db.add(person)
+    if not person.active:
+        end_sessions(db, person.id)
+    record(db, f"person.{what}", object_id=person.id)
+    return done("/administration/people", "person.change")
+
+
+@router.post("/people/{user_id}/memberships/add")
+def add_membership(
+    user_id: str,
+    db: Db,
+    me: Administrator,  # noqa: ARG001
+    position: Annotated[Position, Form()],
+    where: Annotated[str, Form(max_length=60)] = "",
+) -> RedirectResponse:
+    """One more position of a person."""
+    person = _person(db, user_id)
+    school, district = _place(db, position, where)
+    wanted = Membership(
+        user_id=person.id, school_id=school, district_id=district, position=position.value
+    )
+    same = select(Membership).filter_by(
+        user_id=person.id, school_id=school, district_id=district, position=position.value
+    )
+    if db.exec(same).first() is None:
+        db.add(wanted)
+        record(db, "membership.create", object_id=person.id, school_id=school)
+    return done("/administration/people", "membership.create")
+
+
+@router.post("/people/{user_id}/memberships/{membership_id}/end")
+def end_membership(user_id: str, membership_id: str, db: Db, me: Administrator) -> RedirectResponse:
+    """Take a position away."""
+    found = db.exec(
+        select(Membership).where(Membership.id == membership_id, Membership.user_id == user_id)
+    ).first()
+    if found is None:
+        raise not_found()
+    if found.user_id == me.user_id and found.position == Position.ADMINISTRATOR:
+        raise InvalidError(
+            en="You cannot take the administrator's position from yourself.",
+            zh="不能移除自己的管理员身份。",
+        )
+    db.delete(found)
+    record(db, "membership.delete", object_id=user_id, school_id=found.school_id)
+    return done("/administration/people", "membership.end")
+
+
+# --- schools
+
+
+@router.get("/schools")
+def schools(request: Request, db: Db, me: Administrator, language: Language) -> HTMLResponse:
+    """Districts, their schools, and how long each keeps recordings."""
+    counts = db.exec(
+        select(Membership.school_id, func.count(func.distinct(Membership.user_id)))
+        .where(col(Membership.school_id).is_not(None))
+        .group_by(Membership.school_id)
+    ).all()
+    return render(
+        request,
+        "administration/schools",
+        actor=me,
+        language=language,
+        tabs=TABS,
+        districts=db.exec(select(District).order_by(District.name)).all(),
+        schools=db.exec(select(School).order_by(School.name)).all(),
+        members=dict(counts),
+    )
+
+
+@router.post("/districts")
+def add_district(db: Db, me: Administrator, name: Name) -> RedirectResponse:  # noqa: ARG001
+    """A new district."""
+    made = District(name=name)
+    _add(db, made)
+    record(db, "district.create", object_id=made.id)
+    return done("/administration/schools", "district.create")
+
+
+@router.post("/schools")
+def add_school(
+    db: Db,
+    me: Administrator,  # noqa: ARG001
+    name: Name,
+    district: Annotated[str, Form(max_length=32)],
+    retention_days: Days = 365,
+) -> RedirectResponse:
+    """A new school of a district."""
+    if db.get(District, district) is None:
+        raise not_found()
+    made = School(name=name, district_id=district, retention_days=retention_days)
+    _add(db, made)
+    record(db, "school.create", object_id=made.id, school_id=made.id)
+    return done("/administration/schools", "school.create")
+
+
+def _add(db: Session, row: District | School) -> None:
+    try:
+        with db.begin_nested():
+            db.add(row)
+            db.flush()
+    except IntegrityError as error:
+        raise ConflictError(
+            en=f"“{row.name}” is there already.", zh=f"“{row.name}”已存在。"
+        ) from error
+
+
+@router.post("/schools/{school_id}")
+def change_school(
+    school_id: str,
+    db: Db,
+    me: Administrator,  # noqa: ARG001
+    name: Name,
+    retention_days: Days,
+) -> RedirectResponse:
+    """Another name, another retention; files that are there get their new day with the sweep."""
+    school = db.exec(select(School).where(School.id == school_id)).first()
+    if school is None:
+        raise not_found()
+    before = school.retention_days
+    school.name, school.retention_days = name, retention_days
+    db.add(school)
+    detail = {"retention_days": [before, retention_days]} if before != retention_days else {}
+    record(db, "school.change", object_id=school.id, school_id=school.id, detail=detail)
+    return done("/administration/schools", "school.change")
+
+
+# --- work, storage, audit
+
+
+@router.get("/work")
+def work(request: Request, me: Administrator, site: TheSite, language: Language) -> HTMLResponse:
+    """Workers, the queue, and what failed."""
+    return render(
+        request,
+        "administration/work",
+        actor=me,
+        language=language,
+        tabs=TABS,
+        workers=site.jobs.workers(),
+        queue=runs_in(site, (RunState.WORKING, RunState.QUEUED), 100),
+        broken=runs_in(site, (RunState.FAILED, RunState.SET_ASIDE), 30),
+        load=load(site),
+    )
+
+
+@router.get("/storage")
+def storage(request: Request, me: Administrator, site: TheSite, language: Language) -> HTMLResponse:
+    """Room, who uses it, and the models on this machine."""
+    folder: Path | None = environment().weights
+    there = held(folder) if folder is not None and folder.is_dir() else []
+    return render(
+        request,
+        "administration/storage",
+        actor=me,
+        language=language,
+        tabs=TABS,
+        load=load(site),
+        free=site.storage.free_bytes(),
+        least=site.settings.min_free_bytes,
+        models=[(w, w in there) for w in catalogue()],
+    )
+
+
+@router.get("/audit")
+def audit(request: Request, db: Db, me: Administrator, language: Language) -> HTMLResponse:
+    """Who did what, newest first."""
+    action = request.query_params.get("action", "").strip()[:60]
+    asked = request.query_params.get("page", "1")
+    number = max(1, int(asked)) if asked.isdigit() and len(asked) < 7 else 1
+    fits = [AuditEntry.action == action] if action else []
+    total = db.exec(select(func.count()).select_from(AuditEntry).where(*fits)).one()
+    entries = db.exec(
+        select(AuditEntry)
+        .where(*fits)
+        .order_by(col(AuditEntry.id).desc())
+        .offset((number - 1) * SHEET)
+        .limit(SHEET)
+    ).all()
+    names = db.exec(
+        select(User.id, User.name).where(col(User.id).in_({e.actor_id for e in entries}))
+    )
+    actions = db.exec(select(AuditEntry.action).distinct().order_by(AuditEntry.action)).all()
+    return render(
+        request,
+        "administration/audit",
+        actor=me,
+        language=language,
+        tabs=TABS,
+        action=action,
+        actions=actions,
+        names=dict(names.all()),
+        sheet=Sheet(entries, number, SHEET, total),
+    )

@@ -1,0 +1,15 @@
+// How many lessons are picked for the ZIP; without any the button rests.
+const form = document.getElementById("selection");
+if (form) {
+  const button = form.querySelector("[data-zip]");
+  const said = form.querySelector("[data-picked]");
+  const all = [...document.querySelectorAll('input[name="lesson"][form="selection"]')];
+  const tell = () => {
+    const n = all.filter((box) => box.checked).length;
+    button.disabled = n === 0;
+    said.textContent = n ? form.dataset.words.replace("{n}", n) : "";
+  };
+  for (const box of all) box.addEventListener("change", tell);
+  addEventListener("pageshow", tell);
+  tell();
+}
