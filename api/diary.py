@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
+from sqlalchemy import String, cast, update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, select
 
 from api.columns import now
 from api.jobs import Options
-from api.tables import Run, RunState, Step
+from api.tables import Recording, Run, RunState, Step
 from observer.job import Step as Place
 
 if TYPE_CHECKING:
@@ -95,22 +96,18 @@ class Diary:
         self.stop = stop
         self.stage = ""
         self.progress = task.progress
-        self._kept: dict[str, tuple[int, int]] = {}
         self._last = 0.0
 
     def restore(self) -> None:
         """Fetch the checkpoints of earlier attempts; one that is gone is simply done again."""
         for stage, sha in self.task.stages.items():
             if self.storage.exists(sha):
-                file = self.stages / f"{stage}.json"
                 with self.storage.local(sha) as stored:
-                    shutil.copyfile(stored, file)
-                self._kept[stage] = _stamp(file)
+                    shutil.copyfile(stored, self.stages / f"{stage}.json")
 
     def on_step(self, place: Place) -> None:
         """Hears where the pipeline is. Raises NotOurs and Stopping, which end it."""
         if self.stop.is_set():
-            patiently(self._keep_stages)
             raise Stopping
         self.progress = max(self.progress, place.overall)
         if place.stage != self.stage:
@@ -122,24 +119,20 @@ class Diary:
         self._last = time.monotonic()
 
     def close(self) -> None:
-        """The pipeline has ended: keep what its last stages left."""
+        """The pipeline has ended, and with it its last stage."""
         patiently(lambda: self._turn_to(""))
 
-    def forget(self) -> None:
-        """The run is done: its checkpoints go, unless another run counts on one."""
-        with self.database.system("checkpoints of a run that is done") as session:
-            steps = session.exec(select(Step).where(Step.run_id == self.task.run_id)).all()
-            held = {s.sha256 for s in steps if s.sha256 is not None}
-            for step in steps:
-                step.sha256 = None
-            session.flush()
-            used = set(session.exec(select(Step.sha256).where(col(Step.sha256).in_(held))))
-        for sha in held - used:
-            self.storage.delete(sha)
+    def keep(self, stage: str) -> None:
+        """A finished stage's checkpoint goes into storage, then into the run's steps."""
+        sha = self.storage.put(self.stages / f"{stage}.json")
+        try:
+            patiently(lambda: self._write_step(stage, sha))
+        except NotOurs:  # the lesson may just have been deleted: nothing of it may stay
+            remove_unused(self.database, self.storage, {sha})
+            raise
 
     def _turn_to(self, stage: str) -> None:
-        """Write that the stage so far has ended and `stage` begins; keep new checkpoints."""
-        self._keep_stages()
+        """Write that the stage so far has ended and `stage` begins."""
         with self.database.system("a run turns to its next stage") as session:
             run = own(session, self.task)
             run.stage, run.progress = stage, self.progress
@@ -158,33 +151,41 @@ class Diary:
         except OperationalError:
             _log.info("progress_untold", run=self.task.run_id)  # told at the next step
 
-    def _keep_stages(self) -> None:
-        """Put new checkpoints into storage, then into the run's steps."""
-        new = {f.stem: f for f in sorted(self.stages.glob("*.json")) if self._is_new(f)}
-        if not new:
-            return
-        put = {stage: self.storage.put(file) for stage, file in new.items()}
-        self._write_steps(put)
-        self._kept |= {stage: _stamp(file) for stage, file in new.items()}
-
-    def _write_steps(self, put: dict[str, str]) -> None:
-        with self.database.system("finished stages of a run") as session:
+    def _write_step(self, stage: str, sha: str) -> None:
+        with self.database.system("a finished stage of a run") as session:
             run = own(session, self.task)
-            steps = self._steps(session)
-            for stage, sha in put.items():
-                step = steps.get(stage) or Step(run_id=run.id, stage=stage)
-                step.sha256, step.worker = sha, self.task.worker
-                step.ended = now()
-                session.add(step)
+            step = self._steps(session).get(stage) or Step(run_id=run.id, stage=stage)
+            step.sha256, step.worker, step.ended = sha, self.task.worker, now()
+            session.add(step)
 
     def _steps(self, session: Session) -> dict[str, Step]:
         found = session.exec(select(Step).where(Step.run_id == self.task.run_id))
         return {step.stage: step for step in found}
 
-    def _is_new(self, file: Path) -> bool:
-        return self._kept.get(file.stem) != _stamp(file)
+
+def forget_stages(database: "Database", storage: "Storage", run_id: str) -> None:
+    """Remove the checkpoints of a run that is done; harmless again, and after a kill needed."""
+    with database.system("checkpoints of a run that is done") as session:
+        steps = session.exec(select(Step).where(Step.run_id == run_id)).all()
+        held = {s.sha256 for s in steps if s.sha256 is not None}
+    remove_unused(database, storage, held, besides=run_id)
+    if held:
+        with database.system("checkpoints that are gone") as session:
+            session.execute(update(Step).where(col(Step.run_id) == run_id).values(sha256=None))
 
 
-def _stamp(file: Path) -> tuple[int, int]:
-    state = file.stat()
-    return state.st_mtime_ns, state.st_size
+def remove_unused(
+    database: "Database", storage: "Storage", addresses: set[str], *, besides: str = ""
+) -> None:
+    """Remove files from storage that no step (of runs other than `besides`), no recording and no
+    finished run refers to."""
+    for sha in sorted(addresses):
+        with database.system("whether a stored file is still used") as session:
+            uses = (
+                select(Step.id).where(Step.sha256 == sha, Step.run_id != besides),
+                select(Recording.id).where(Recording.sha256 == sha),
+                select(Run.id).where(cast(col(Run.artefacts), String).contains(sha)),
+            )
+            used = any(session.exec(use).first() is not None for use in uses)
+        if not used:
+            storage.delete(sha)

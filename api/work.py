@@ -22,12 +22,13 @@ from api.audit import record
 from api.batch import RECORDINGS, TRANSCRIPTS
 from api.columns import now
 from api.compose import TAKES_HOT_WORDS, EngineNames, build
-from api.diary import Diary, NotOurs, Stopping, Task, own, patiently
+from api.diary import Diary, NotOurs, Stopping, Task, forget_stages, own, patiently, remove_unused
 from api.jobs import Options
 from api.outputs import PLAYABLE
 from api.settings import Environment
 from api.tables import Figure, Lesson, Recording, Run, RunState, Step
 from models.hot_words import title_words
+from observer.checkpoints import Checkpoints
 from observer.errors import MissingRecording, ObserverError
 from observer.job import Engines, Settings, Source
 from observer.observation import Observation
@@ -55,6 +56,7 @@ class LessonWork:
         *,
         device: str = "auto",
         build: Build = build,
+        max_attempts: int = MAX_ATTEMPTS,
     ) -> None:
         self.database = database
         self.storage = storage
@@ -62,12 +64,15 @@ class LessonWork:
         self.environment = environment
         self.device = device
         self.build = build
+        self.max_attempts = max_attempts
         self._engines: tuple[object, Engines] | None = None
 
     def __call__(self, run_id: str, worker: str, stop: threading.Event) -> bool:
         """Do a run to its end; False when it went back to the queue because of `stop`."""
         task = patiently(lambda: self._claim(run_id, worker))
         if task is None:
+            # Perhaps its worker died between writing the result and clearing up.
+            patiently(lambda: self._clear_up(run_id))
             return True
         place = self.folder / f"{task.run_id}.{task.attempt}"
         try:
@@ -103,7 +108,7 @@ class LessonWork:
             if run is None or run.state not in (RunState.QUEUED, RunState.WORKING):
                 return None
             lesson = session.get_one(Lesson, run.lesson_id)
-            if run.attempts >= MAX_ATTEMPTS:
+            if run.attempts >= self.max_attempts:
                 run.state, run.ended = RunState.SET_ASIDE.value, now()
                 run.error = _crashes(run.error)
                 record(session, "run.set_aside", object_id=run.id, lesson=lesson)
@@ -159,6 +164,14 @@ class LessonWork:
                 media.duration = observation.recording.duration
             record(session, "run.finish", object_id=run.id, lesson=lesson)
 
+    def _clear_up(self, run_id: str) -> None:
+        """A run that is done needs its checkpoints no more; others keep them for a retry."""
+        with self.database.system("whether a run is done") as session:
+            run = session.get(Run, run_id)
+            done = run is not None and run.state == RunState.DONE
+        if done:
+            forget_stages(self.database, self.storage, run_id)
+
     # -- observing -----------------------------------------------------------------------
 
     def _observe(self, task: Task, place: Path, stop: threading.Event) -> None:
@@ -175,7 +188,8 @@ class LessonWork:
                 seed=task.options.seed,
             )
             engines = self._engines_for(task, source)
-            observation = observe(source, engines, settings, stages, diary.on_step, sound)
+            kept = Checkpoints(stages, diary.keep)
+            observation = observe(source, engines, settings, kept, diary.on_step, sound)
         if observation.recording is not None:
             named = replace(observation.recording, name=task.files["recording"][1])
             observation = replace(observation, recording=named)
@@ -185,8 +199,12 @@ class LessonWork:
         if sound is not None:
             artefacts["sound.opus"] = self.storage.put(sound)
         diary.close()
-        patiently(lambda: self._finish(task, observation, artefacts))
-        patiently(diary.forget)
+        try:
+            patiently(lambda: self._finish(task, observation, artefacts))
+        except NotOurs:  # the lesson may just have been deleted: nothing of it may stay
+            remove_unused(self.database, self.storage, set(artefacts.values()))
+            raise
+        patiently(lambda: self._clear_up(task.run_id))
 
     def _source(self, task: Task, place: Path, stack: ExitStack) -> Source:
         """The lesson's files under names of ours that keep the kind told by their suffix."""

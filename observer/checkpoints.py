@@ -23,6 +23,8 @@ class Checkpoints:
     """A folder with one file a stage; a file of another fingerprint or a torn one is ignored."""
 
     folder: Path
+    on_put: Callable[[str], None] = lambda _stage: None
+    """Hears the name of each stage whose file has just been written; may raise to stop the work."""
 
     def get(self, stage: str, key: str, kind: type[T]) -> T | None:
         """What `stage` found under the same `key`, or None."""
@@ -47,6 +49,7 @@ class Checkpoints:
         self.folder.mkdir(parents=True, exist_ok=True)
         body = TypeAdapter(kind).dump_json(value)
         write_atomically(self.folder / f"{stage}.json", key.encode() + b"\n" + body)
+        self.on_put(stage)
 
     def stage(self, name: str, key: str, kind: type[T], work: Callable[[], T]) -> T:
         """The kept result, or that of `work`, kept."""

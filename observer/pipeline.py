@@ -32,17 +32,17 @@ def observe(
     source: Source,
     engines: Engines,
     settings: Settings,
-    workspace: Path,
+    workspace: Path | Checkpoints,
     on_step: OnStep = lambda _step: None,
     sound: Path | None = None,
 ) -> Observation:
     """Observe one lesson.
 
-    `workspace` is a folder for checkpoints; `sound`, when given, gets the recording's sound as
-    a small Opus file. Raises RecordingError, TranscriptError, EngineError, OutputError and
-    UsageError; what finished stages found is kept.
+    `workspace` is a folder for checkpoints, or those themselves; `sound`, when given, gets the
+    recording's sound as a small Opus file. Raises RecordingError, TranscriptError, EngineError,
+    OutputError and UsageError; what finished stages found is kept.
     """
-    kept = Checkpoints(workspace)
+    kept = workspace if isinstance(workspace, Checkpoints) else Checkpoints(workspace)
     plan = Plan.of(source, engines, on_step)
     if source.recording is None:
         return _Job(source, engines, settings, kept, plan, None).run()

@@ -1,0 +1,246 @@
+"""A run survives the death of its worker at every stage, and is written once.
+
+The worker processes are real and killed with SIGKILL; engines are scripted (tests/scripted_worker)
+so that a run takes a second.
+"""
+
+import json
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from api.jobs import Options
+from api.tables import AuditEntry, Figure, Lesson, Recording, Run, RunState, Step
+from observer.observation import Observation
+from tests.scripted_worker import POINTS, House, Script, work_until_killed
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(
+    ["tests.scripted_worker", "scipy.signal", "av", "observer.indicators.talk", "pydantic"]
+)
+
+
+@pytest.fixture
+def script(tmp_path: Path, database_url: str) -> Script:
+    """An installation with empty tables."""
+    script = Script(tmp_path, database_url)
+    house = House.of(script)
+    house.database.migrate()
+    house.jobs.prepare(polling=0.05)
+    house.close()
+    return script
+
+
+@pytest.fixture
+def house(script: Script) -> Iterator[House]:
+    """The same, opened in this process."""
+    house = House.of(script)
+    yield house
+    house.close()
+
+
+def start(script: Script) -> BaseProcess:
+    process = PROCESSES.Process(target=work_until_killed, args=(script,))
+    process.start()
+    return process
+
+
+def wait_for_end(house: House, run_id: str, seconds: float = 60) -> Run:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        run = house.run(run_id)
+        if run.ended is not None:
+            return run
+        time.sleep(0.05)
+    pytest.fail(f"not ended: {house.run(run_id)}")
+
+
+def stop(*processes: BaseProcess) -> None:
+    for process in processes:
+        process.terminate()
+        process.join(20)
+        assert process.exitcode is not None, "a worker did not stop"
+
+
+def test_killed_at_every_stage_the_run_goes_on_and_ends_once(script: Script, house: House) -> None:
+    run_id = house.order(house.lesson())
+    deaths = 0
+    # Nine kills in one run: that three are the limit is another test's.
+    deadly = Script(script.data, script.database_url, die_at=POINTS, patience=99)
+    while not (script.data / f"killed-{POINTS[-1]}").exists():
+        process = start(deadly)
+        process.join(40)
+        assert process.exitcode == -9, f"after {script.calls()}"
+        deaths += 1
+    last = start(deadly)
+    run = wait_for_end(house, run_id)
+    time.sleep(1.0)  # the last worker takes the ended run over, and leaves it as it is
+    stop(last)
+
+    assert deaths == len(POINTS) == 9
+    assert run.state == RunState.DONE, run.error
+    # eight attempts died before the result was written; the ninth wrote it and died after
+    assert run.attempts == 9
+    # A stage was entered twice: when the worker died in front of it, and when it was done.
+    # Those after `role_cues` have no checkpoint and are done again: labels in the attempts that
+    # died there, at `put`, and in that which wrote the result.
+    calls = Counter(script.calls())
+    stages = {p: calls[p] for p in ("speech", "speakers", "roles", "words", "role_cues")}
+    assert stages == dict.fromkeys(stages, 2)
+    assert calls["labels"] == 3
+    assert_whole(house, run)
+
+
+def assert_whole(house: House, run: Run) -> None:
+    """One result, whole; nothing left beside it."""
+    with house.database.system("a look of the test") as session:
+        figures = session.exec(select(Figure).where(Figure.run_id == run.id)).all()
+        steps = session.exec(select(Step).where(Step.run_id == run.id)).all()
+        audit = session.exec(select(AuditEntry).where(AuditEntry.object_id == run.id)).all()
+        media = session.exec(select(Recording)).all()
+    with house.storage.open(run.artefacts["observation.json"]) as file:
+        observation = Observation.from_json(file.read())
+    assert [u.text for u in observation.transcript][1] == "一百八十度。"
+    assert len(figures) == len(observation.indicators) > 100
+    assert observation.recording is not None
+    assert observation.recording.name == "公开课 1.mkv"
+    assert media[0].duration == pytest.approx(20.0, abs=0.1)
+    assert [entry.action for entry in audit] == ["run.finish"]
+    assert {"decode", "speech", "speakers", "roles", "words", "labels"} <= {s.stage for s in steps}
+    assert all(step.sha256 is None and step.ended is not None for step in steps)
+    # Only the recording and the artefacts are left in storage, and no working folder.
+    stored = {p.name for p in (house.script.data / "files").rglob("*") if p.is_file()}
+    assert stored == {media[0].sha256, *run.artefacts.values()}
+    assert not list((house.script.data / "work").glob("*"))
+
+
+def test_the_result_is_the_same_as_without_a_death(script: Script, house: House) -> None:
+    lesson = house.lesson()
+    first, second = house.order(lesson), house.order(lesson)
+    deadly = Script(script.data, script.database_url, die_at=("words",))
+    killed = start(deadly)
+    killed.join(40)
+    assert killed.exitcode == -9
+    other = start(deadly)  # takes the first over and does the second after it
+    runs = [wait_for_end(house, first), wait_for_end(house, second)]
+    stop(other)
+    assert [run.attempts for run in runs] == [2, 1]
+    assert runs[0].artefacts == runs[1].artefacts
+
+
+def test_a_lesson_that_kills_three_workers_is_set_aside_and_the_next_is_done(
+    script: Script, house: House
+) -> None:
+    poison = house.order(house.lesson())
+    deadly = Script(script.data, script.database_url, die_at=("speakers",), always=True)
+    for _ in range(3):
+        process = start(deadly)
+        process.join(40)
+        assert process.exitcode == -9
+    healthy = start(script)
+    run = wait_for_end(house, poison)
+    assert (run.state, run.attempts) == (RunState.SET_ASIDE, 3)
+    assert "3 crashes" in run.error["en"]
+    assert "3 次崩溃" in run.error["zh"]
+    after = wait_for_end(house, house.order(house.lesson("next")))
+    assert after.state == RunState.DONE
+    # A person who looked into it may try again: it goes on from what was finished.
+    with house.database.system("a retry of the test") as session:
+        again = house.jobs.retry(session, session.get_one(Run, poison))
+    assert wait_for_end(house, again.id).state == RunState.DONE
+    assert script.calls().count("speech") == 2  # once for each lesson
+    stop(healthy)
+
+
+def test_a_defect_is_tried_again_and_then_told(script: Script, house: House) -> None:
+    run_id = house.order(house.lesson())
+    broken = Script(script.data, script.database_url, die_at=("roles",), always=True, raises=True)
+    worker = start(broken)
+    run = wait_for_end(house, run_id)
+    stop(worker)
+    assert run.state == RunState.SET_ASIDE
+    assert run.error["class"] == "ValueError"
+
+
+def test_what_cannot_be_observed_fails_at_once_with_the_reason(house: House) -> None:
+    with house.database.system("a lesson without files") as session:
+        lesson = session.get_one(Lesson, house.lesson())
+        for media in session.exec(select(Recording)):
+            session.delete(media)
+        run_id = house.jobs.order(session, lesson, options=Options()).id
+    worker = start(house.script)
+    run = wait_for_end(house, run_id)
+    stop(worker)
+    assert (run.state, run.attempts) == (RunState.FAILED, 1)
+    assert run.error["class"] == "MissingRecording"
+    assert run.error["zh"].startswith("这节课")
+
+
+def test_stopped_politely_the_run_goes_back_and_costs_no_attempt(
+    script: Script, house: House
+) -> None:
+    run_id = house.order(house.lesson())
+    slow = Script(script.data, script.database_url, hold_at="roles")
+    worker = start(slow)
+    while "roles" not in script.calls():
+        time.sleep(0.02)
+    worker.terminate()
+    time.sleep(0.2)
+    (script.data / "go").touch()
+    worker.join(20)
+    assert worker.exitcode == 0
+    waiting = house.run(run_id)
+    assert (waiting.state, waiting.attempts) == (RunState.QUEUED, 0)
+    other = start(slow)
+    run = wait_for_end(house, run_id)
+    stop(other)
+    assert (run.state, run.attempts) == (RunState.DONE, 1)
+    assert script.calls().count("speakers") == 1  # kept
+
+
+def test_cancelled_while_worked_on_the_run_stops_and_leaves_nothing(
+    script: Script, house: House
+) -> None:
+    run_id = house.order(house.lesson())
+    worker = start(Script(script.data, script.database_url, hold_at="roles"))
+    while "roles" not in script.calls():
+        time.sleep(0.02)
+    with house.database.system("a cancel of the test") as session:
+        house.jobs.cancel(session, session.get_one(Run, run_id))
+    (script.data / "go").touch()
+    until = time.monotonic() + 20
+    while list((script.data / "work").glob("*")) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not list((script.data / "work").glob("*"))
+    after = wait_for_end(house, house.order(house.lesson("next")))
+    stop(worker)
+    assert after.state == RunState.DONE  # the worker goes on with the next lesson
+    run = house.run(run_id)
+    assert run.state == RunState.CANCELLED
+    assert run.artefacts == {}
+    assert script.calls().count("words") == 1  # the next lesson's alone
+
+
+def test_two_workers_share_the_queue_and_interactive_runs_go_first(
+    script: Script, house: House
+) -> None:
+    lesson = house.lesson()
+    batch = [house.order(lesson, priority=100) for _ in range(3)]
+    urgent = house.order(lesson, priority=10)
+    with house.database.system("a look of the test") as session:
+        places = [house.jobs.queue_place(session, house.run(r)) for r in [urgent, *batch]]
+    assert places == [1, 2, 3, 4]
+    workers = [start(script), start(script)]
+    runs = [wait_for_end(house, run_id) for run_id in [urgent, *batch]]
+    stop(*workers)
+    assert {run.state for run in runs} == {RunState.DONE}
+    assert {run.attempts for run in runs} == {1}
+    began = [run.started for run in runs if run.started is not None]
+    assert began[0] <= max(began[1:])
+    assert json.dumps(runs[0].artefacts) == json.dumps(runs[1].artefacts)
