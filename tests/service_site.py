@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.auth import SESSION_COOKIE, start_session
 from api.db import Database
 from api.deps import Site
 from api.invitations import accept, invite
@@ -63,8 +64,10 @@ def person(site: Site, login: str, *, name: str = "", password: str | None = PAS
     return user_id
 
 
-def client_of(site: Site, login: str = "", password: str = PASSWORD) -> TestClient:
-    """A browser-like client, signed in as `login` if one is given."""
+def client_of(
+    site: Site, login: str = "", password: str = PASSWORD, *, user_id: str = ""
+) -> TestClient:
+    """A browser-like client, signed in with `login` or put in the place of `user_id`."""
     client = TestClient(
         create_app(site.settings, site=site),
         base_url=site.settings.public_url,
@@ -74,4 +77,12 @@ def client_of(site: Site, login: str = "", password: str = PASSWORD) -> TestClie
     if login:
         answer = client.post("/sign-in", data={"login": login, "password": password})
         assert answer.status_code == 303, answer.text
+    if user_id:
+        client.cookies.set(SESSION_COOKIE, cookie_of(site, user_id))
     return client
+
+
+def cookie_of(site: Site, user_id: str) -> str:
+    """The cookie of a new session of somebody, without the way there."""
+    with site.database.system("test: a session") as session:
+        return start_session(session, user_id, site.settings, agent="test")

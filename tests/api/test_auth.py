@@ -10,6 +10,7 @@ from sqlmodel import col, select, update
 
 from api import auth
 from api.columns import now
+from api.db import Database
 from api.deps import Site
 from api.invitations import accept, first_link, has_administrator, invite, open_link
 from api.passwords import check_new_password, digest, pause_after
@@ -27,6 +28,12 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.database.close()
 
 
+@pytest.fixture
+def either(tmp_path: Path, database: Database) -> Site:
+    """An installation on SQLite, then one on PostgreSQL."""
+    return site_in(tmp_path, database)
+
+
 def token_of(link: str) -> str:
     return link.rsplit("/", 1)[1]
 
@@ -42,7 +49,8 @@ def age(site: Site, hours: float) -> None:
 # --- signing in
 
 
-def test_the_cookie_of_a_sign_in_names_the_person_until_signing_out(site: Site) -> None:
+def test_the_cookie_of_a_sign_in_names_the_person_until_signing_out(either: Site) -> None:
+    site = either
     user_id = person(site, "chen@example.edu")
     cookie = auth.sign_in(site, " Chen@Example.edu ", PASSWORD, **HERE)
     assert auth.actor_of_cookie(site, cookie).user_id == user_id
@@ -75,7 +83,8 @@ def test_a_wrong_password_and_an_unknown_login_are_told_alike(site: Site, login:
     assert told.value.en.startswith("Login and password do not fit")
 
 
-def test_an_inactive_person_neither_signs_in_nor_stays(site: Site) -> None:
+def test_an_inactive_person_neither_signs_in_nor_stays(either: Site) -> None:
+    site = either
     user_id = person(site, "chen")
     cookie = auth.sign_in(site, "chen", PASSWORD, **HERE)
     with site.database.system("test") as session:
@@ -96,8 +105,9 @@ def test_somebody_without_a_password_cannot_sign_in_with_any(site: Site) -> None
             auth.sign_in(site, "chen", guess, **HERE)
 
 
-def test_a_session_ends_without_use_and_lives_on_with_it(site: Site) -> None:
+def test_a_session_ends_without_use_and_lives_on_with_it(either: Site) -> None:
     """14 days without use end it; use moves the end, but never past 90 days from the start."""
+    site = either
     person(site, "chen")
     cookie = auth.sign_in(site, "chen", PASSWORD, **HERE)
 
@@ -162,7 +172,8 @@ def test_the_sixth_guess_waits_even_with_the_right_password_and_after_a_restart(
     fail(site, 4)  # success forgave the five
 
 
-def test_refused_attempts_do_not_lengthen_the_pause(site: Site) -> None:
+def test_refused_attempts_do_not_lengthen_the_pause(either: Site) -> None:
+    site = either
     person(site, "chen")
     fail(site, 5)
     for _ in range(3):
@@ -217,7 +228,8 @@ def test_the_same_characters_from_another_keyboard_are_the_same_password(site: S
     assert auth.sign_in(site, "chen", "ｒｉｖｅｒ running slow", **HERE)
 
 
-def test_changing_the_password_ends_the_other_sessions(site: Site) -> None:
+def test_changing_the_password_ends_the_other_sessions(either: Site) -> None:
+    site = either
     person(site, "chen")
     mine, other = (auth.sign_in(site, "chen", PASSWORD, **HERE) for _ in range(2))
     me = auth.actor_of_cookie(site, mine)
@@ -245,7 +257,8 @@ def test_a_hash_with_weaker_settings_is_renewed_at_the_next_sign_in(
 # --- one-time links
 
 
-def test_the_first_link_makes_one_administrator_and_no_second(site: Site) -> None:
+def test_the_first_link_makes_one_administrator_and_no_second(either: Site) -> None:
+    site = either
     link = first_link(site.database, site.settings)
     assert link is not None
     assert link.startswith("http://127.0.0.1:8000/invitation/")
@@ -268,7 +281,8 @@ def test_a_new_first_link_voids_the_one_before(site: Site) -> None:
     assert open_link(site, token_of(new)).user_id is None
 
 
-def test_a_link_is_used_once_by_whoever_comes_first(site: Site) -> None:
+def test_a_link_is_used_once_by_whoever_comes_first(either: Site) -> None:
+    site = either
     link = first_link(site.database, site.settings)
     assert link is not None
 
@@ -311,7 +325,8 @@ def test_a_reset_link_ends_sessions_and_expires(site: Site) -> None:
 # --- tokens
 
 
-def test_a_token_has_its_scopes_and_its_end(site: Site) -> None:
+def test_a_token_has_its_scopes_and_its_end(either: Site) -> None:
+    site = either
     user_id = person(site, "chen")
     with site.database.system("test") as session:
         _, reading = auth.create_token(session, user_id, "r", scopes=frozenset({"read"}), days=None)
@@ -335,7 +350,8 @@ def test_unknown_scopes_are_refused(site: Site, scopes: frozenset[str]) -> None:
         auth.create_token(session, user_id, "x", scopes=scopes, days=1)
 
 
-def test_what_has_expired_is_forgotten(site: Site) -> None:
+def test_what_has_expired_is_forgotten(either: Site) -> None:
+    site = either
     person(site, "chen")
     fail(site, 2)
     auth.sign_in(site, "chen", PASSWORD, **HERE)
