@@ -138,7 +138,9 @@ class Uploads:
         Raises TransferError (409 another offset, 423 locked, 460 checksum), LimitError (413 more
         than announced, 507 no room), RefusedError and DuplicateError.
         """
-        await run_in_threadpool(self._ended, actor, upload_id)
+        ended = await run_in_threadpool(self._ended, actor, upload_id)
+        if ended is not None:
+            return ended
         async with self._turns.turn(upload_id) as (handle, stop):
             upload = await run_in_threadpool(self._begin, actor, upload_id, handle)
             if upload.offset != offset:
