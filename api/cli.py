@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import models_cli, reading_cli, serve_cli
+from api import batch_cli, models_cli, reading_cli, serve_cli
 from api.messages import told_in
 from api.settings import environment
 from observer import __version__
@@ -271,8 +271,10 @@ def transcript_command(
 
 app.command("label", epilog=EXIT_CODES)(reading_cli.label)
 app.command("train", epilog=EXIT_CODES)(reading_cli.train)
+app.command("push", epilog=EXIT_CODES)(push_cli.push)
 app.command("serve", epilog=EXIT_CODES)(serve_cli.serve)
 app.command("work", epilog=EXIT_CODES)(serve_cli.work)
+app.command("batch", epilog=EXIT_CODES)(batch_cli.batch)
 
 
 @app.command()

@@ -55,6 +55,7 @@ def serve(
 
         from api.app import create_app, log_as_json, make_site
         from api.invitations import first_link
+        from api.retention import Caretaker
 
         settings = service_settings()
         site = make_site(settings)
@@ -64,7 +65,7 @@ def serve(
         if link is not None:
             typer.echo(_FIRST[_language()].format(link=link))
         log_as_json()
-        house = Workhouse(_worker_commands(0 if no_worker else workers, device))
+        house = Workhouse(worker_commands(0 if no_worker else workers, device))
         config = uvicorn.Config(
             create_app(settings, site=site),
             host=host,
@@ -75,7 +76,7 @@ def serve(
             proxy_headers=True,
             timeout_graceful_shutdown=5,
         )
-        with house:
+        with house, Caretaker(site):
             uvicorn.Server(config).run()
         site.jobs.close()
         site.database.close()
@@ -98,7 +99,7 @@ def work(
     """
     with told_in(_language()):
         if concurrency > 1:
-            with Workhouse(_worker_commands(concurrency, device)) as house:
+            with Workhouse(worker_commands(concurrency, device)) as house:
                 house.wait()
             return
         from api.app import log_as_json, make_site
@@ -135,7 +136,8 @@ def _outlive_not(parent: int, stop: threading.Event) -> None:
             stop.set()
 
 
-def _worker_commands(number: int, device: str) -> list[list[str]]:
+def worker_commands(number: int, device: str) -> list[list[str]]:
+    """Commands of so many workers that end with this process."""
     me = [sys.executable, "-m", "api.cli", "work", "--device", device]
     return [[*me, "--parent", str(os.getpid())]] * number
 
