@@ -161,6 +161,11 @@ class Jobs:
         if run.state == RunState.CANCELLED:
             self._after_commit(session, ("cancel", run.id, 0))
 
+    def forget(self, run_id: str) -> None:
+        """Remove what the engine keeps of a run whose lesson was deleted. Raises SQLAlchemyError
+        while the engine's database is away."""
+        self.client.delete_workflow(run_id)
+
     def retry(self, session: Session, run: Run) -> Run:
         """A new run like an ended one, which goes on from the stages that were finished.
 

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 from urllib.parse import unquote, urlsplit
@@ -60,6 +61,9 @@ class Storage(Protocol):
 
     def stream(self, sha: str, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Blocks of the bytes `start` … `end` (exclusive; None: to the end), at most 1 MiB each."""
+
+    def stored(self) -> Iterator[tuple[str, datetime]]:
+        """Every file's address and when it was put: for finding those that nobody refers to."""
 
 
 class _PathContext(Protocol):
@@ -147,6 +151,13 @@ class LocalStorage:
                 left -= len(block)
                 yield block
 
+    def stored(self) -> Iterator[tuple[str, datetime]]:
+        """See Storage."""
+        for place in self.folder.glob("??/??/*"):
+            if _ADDRESS.fullmatch(place.name):
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    yield place.name, datetime.fromtimestamp(place.stat().st_mtime, UTC)
+
     def _place(self, sha: str) -> Path:
         _check(sha)
         return self.folder / sha[:2] / sha[2:4] / sha
@@ -232,6 +243,14 @@ class ObjectStorage:
                     self._store, self._key(sha), start=first, end=min(first + BLOCK, stop)
                 )
             )
+
+    def stored(self) -> Iterator[tuple[str, datetime]]:
+        """See Storage."""
+        for objects in self._calls.list(self._store):
+            for item in objects:
+                name = str(item["path"]).rsplit("/", 1)[-1]
+                if _ADDRESS.fullmatch(name):
+                    yield name, item["last_modified"]
 
     def _key(self, sha: str) -> str:
         _check(sha)
