@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import batch_cli, models_cli, reading_cli, serve_cli
+from api import batch_cli, models_cli, push_cli, reading_cli, serve_cli
 from api.messages import told_in
 from api.settings import environment
 from observer import __version__

@@ -399,6 +399,7 @@ def shown(uploads: Iterable[Upload]) -> list[dict[str, Any]]:
             "offset": u.offset,
             "sha256": u.details.get("sha256", ""),
             "kind": u.details.get("kind", ""),
+            "lesson": u.details.get("lesson", ""),
             "created": u.created.isoformat(),
             "expires": u.expires.isoformat(),
             "outcome": u.outcome,
