@@ -3,7 +3,7 @@
 DialogID (TAL Education, MIT): sentences of automatic transcripts of K-12 online lessons, each
 with one of eight instructional acts or none. questions_zh: 3,000 of its training sentences
 labelled for question form, demand, 四何 and openness. `models/annotations/questions_zh.csv` holds
-the same four labels for 18,091 more, by row number and without text.
+the same four labels for 15,500 more, by row number and without text.
 """
 
 import csv

@@ -119,9 +119,9 @@ def _run(network: nn.Module, groups: list[dict[str, Any]], plan: Sequence[Sequen
     mean: dict[str, Tensor] = {}
     gap, taken = max(1, round(mean_over * total / 10)), 0
     for k, rows in enumerate(plan):
-        height = min(1, (k + 1) / (0.08 * total)) * max(0.02, 1 - k / total)
+        rise, fall = min(1, (k + 1) / (0.08 * total)), max(0.02, 1 - k / total)
         for group, rate in zip(optimiser.param_groups, rates, strict=True):
-            group["lr"] = rate * height
+            group["lr"] = rate * rise * fall
         loss = step(rows)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

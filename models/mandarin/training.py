@@ -51,7 +51,7 @@ from observer.files import write_atomically
 
 log = logging.getLogger(__name__)
 
-VERSION = "2"
+VERSION = "1"
 HELD = 0
 """The fold that calibrates."""
 _PART = 4096
