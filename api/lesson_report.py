@@ -26,6 +26,7 @@ from api.tables import Figure, Lesson, Recording, Run, RunState
 from observer.errors import Language
 from observer.indicators import CATALOGUE
 from observer.observation import Observation
+from observer.report import Claim, claims
 
 if TYPE_CHECKING:
     from api.storage import Storage
@@ -143,6 +144,20 @@ def _page(
     policy = html.unescape(found.group(1)) if found else "default-src 'none'"
     tag = f'"{hashlib.sha256(page.encode()).hexdigest()[:32]}"'
     return gzip.compress(page.encode(), 6, mtime=0), f"{policy}; frame-ancestors 'none'", tag
+
+
+def findings(storage: "Storage", run: Run, language: Language, most: int = 4) -> tuple[Claim, ...]:
+    """The report's first sentences, as it tells them."""
+    sha = run.artefacts.get("observation.json")
+    return () if sha is None else _findings(_Stored(sha, storage), language)[:most]
+
+
+@lru_cache(maxsize=256)
+def _findings(stored: _Stored, language: Language) -> tuple[Claim, ...]:
+    observation = _observation(stored.storage, stored.sha)
+    if observation.language == language:
+        return observation.claims
+    return claims(observation, language)
 
 
 def key_figures(

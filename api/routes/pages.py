@@ -22,7 +22,7 @@ from api.lesson_lists import (
     rows_of,
     school_names,
 )
-from api.lesson_report import KEY_FIGURES, key_figures, report_page
+from api.lesson_report import KEY_FIGURES, findings, key_figures, newest_done, report_page
 from api.pages import Sheet, done, render
 from api.problems import InvalidError, NotAllowedError, not_found
 from api.tables import (
@@ -35,7 +35,6 @@ from api.tables import (
     Position,
     Recording,
     Run,
-    RunState,
     School,
     Share,
     User,
@@ -133,6 +132,7 @@ def lesson(
     runs = db.exec(
         select(Run).where(Run.lesson_id == found.id).order_by(col(Run.created).desc(), col(Run.id))
     ).all()
+    reported = newest_done(db, found)
     record(db, "lesson.read", object_id=found.id, lesson=found)
     return render(
         request,
@@ -142,7 +142,8 @@ def lesson(
         row=row,
         lesson=found,
         runs=runs,
-        reported=next((r for r in runs if r.state == RunState.DONE), None),
+        reported=reported,
+        findings=findings(site.storage, reported, language) if reported else (),
         place=site.jobs.queue_place(db, row.run) if row.run else 0,
         files=db.exec(select(Recording).where(Recording.lesson_id == found.id)).all(),
         consent=db.get(Consent, found.consent_id) if found.consent_id else None,

@@ -1,0 +1,161 @@
+"""A service with something in it: people with passwords, a lesson with its report and recording,
+and lessons in every state, so that each page has what it shows.
+"""
+
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from api.app import create_app, make_site
+from api.columns import now
+from api.deps import Site
+from api.passwords import passwords
+from api.settings import ServiceSettings
+from api.tables import (
+    Consent,
+    Figure,
+    Lesson,
+    Recording,
+    Run,
+    RunState,
+    Share,
+)
+from observer.observation import Observation
+from tests.observation_factory import mandarin_lesson
+from tests.service_factory import People, people
+
+PASSWORD = "three short words"  # noqa: S105 - of the tests
+REPORTED = "三角形的内角和"
+NAMES = {
+    "teacher": "陈雨晴", "colleague": "李文博", "researcher": "周明", "leader": "王校长",
+    "staff": "赵敏", "administrator": "系统管理员", "outsider": "孙老师", "neighbour": "吴校长",
+    "stranger": "郑老师",
+}  # fmt: skip
+
+
+def settings_in(folder: Path, **changes: object) -> ServiceSettings:
+    """A service in `folder` whose passwords are cheap to hash."""
+    own = ServiceSettings(data=folder, argon2_memory_kib=64, argon2_passes=1, min_free_bytes=0)
+    return replace(own, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Furnished:
+    """A site and what was put into it."""
+
+    site: Site
+    people: People
+    lesson: Lesson
+    """Of the teacher, with a recording and a report, shared with the colleague."""
+    observation: Observation
+
+
+def furnish(site: Site, recording: Path, media_type: str = "audio/wav") -> Furnished:
+    """Fill an empty, migrated site; `recording` becomes the recording of the reported lesson."""
+    there = people(site.database)
+    hashed = passwords(site.settings).hash(PASSWORD)
+    with site.database.system("test: names and passwords") as session:
+        for key, person in there.users().items():
+            person.name, person.password_hash, person.language = NAMES[key], hashed, "zh"
+            session.add(session.merge(person))
+    observation = mandarin_lesson(minutes=6)
+    lesson = _reported(site, there, observation, recording, media_type)
+    _others(site, there)
+    return Furnished(site, there, lesson, observation)
+
+
+def _reported(
+    site: Site, there: People, observation: Observation, recording: Path, media_type: str
+) -> Lesson:
+    found = recording.parent / "observation.json"
+    found.write_text(observation.to_json(), encoding="utf-8")
+    consent = Consent(
+        school_id=there.school.id, covers="三（2）班全体监护人与授课教师", until=date(2028, 7, 1)
+    )
+    lesson = Lesson(
+        school_id=there.school.id, teacher_id=there.teacher.id, uploader_id=there.researcher.id,
+        consent_id=consent.id, title=REPORTED, subject="数学", grade="四年级", topic="图形与几何",
+        lesson_type="research", held_on=date(2026, 11, 18), round=2,
+    )  # fmt: skip
+    run = Run(
+        lesson_id=lesson.id, state="done", progress=1.0, started=now() - timedelta(minutes=14),
+        ended=now(), artefacts={"observation.json": site.storage.put(found)},
+    )  # fmt: skip
+    kept = Recording(
+        lesson_id=lesson.id, sha256=site.storage.put(recording), size=recording.stat().st_size,
+        name="三角形的内角和 第二轮.mp4", media_type=media_type, duration=360.0,
+        expires=datetime(2036, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    figures = [
+        Figure(run_id=run.id, lesson_id=lesson.id, name=i.name, value=i.value, unit=i.unit,
+               low=i.low, high=i.high, n=i.n)
+        for i in observation.indicators
+    ]  # fmt: skip
+    share = Share(lesson_id=lesson.id, user_id=there.colleague.id, shared_by=there.teacher.id)
+    with site.database.system("test: a lesson with its report") as session:
+        session.add_all([consent, lesson, run, kept, *figures, share])
+    return lesson
+
+
+def _others(site: Site, there: People) -> None:
+    """Lessons of the teacher: one waiting, one at work, one failed, one that nobody observed."""
+    told = {"en": "The recording is silent.", "zh": "录音中没有声音，请检查麦克风后重新录制。"}
+    made = [
+        ("草船借箭", "语文", RunState.WORKING, {"stage": "words", "progress": 0.42}),
+        ("Fractions on a number line", "英语", RunState.QUEUED, {}),
+        ("光合作用与呼吸作用的比较", "科学", RunState.FAILED, {"error": told}),
+        ("鸡兔同笼", "数学", None, {}),
+    ]
+    with site.database.system("test: lessons in every state") as session:
+        for number, (title, subject, state, more) in enumerate(made):
+            lesson = Lesson(
+                school_id=there.school.id, teacher_id=there.teacher.id, title=title,
+                uploader_id=there.teacher.id, subject=subject, grade="五年级",
+                held_on=date(2026, 11, 10 + number),
+            )  # fmt: skip
+            session.add(lesson)
+            session.flush()
+            if state is not None:
+                begun = now() - timedelta(minutes=3) if state is RunState.WORKING else None
+                session.add(
+                    Run(lesson_id=lesson.id, state=state.value, started=begun, **more)  # type: ignore[arg-type]
+                )
+
+
+@contextmanager
+def served(site: Site) -> Iterator[str]:
+    """The site behind a real uvicorn in a thread; its address comes back."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        create_app(site.settings, site=site), host="127.0.0.1", port=0, log_level="warning"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the server did not start")
+            thread.join(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def site_in(folder: Path, database: Path | None = None) -> Site:
+    """An empty site; `database` is a migrated SQLite file to begin with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = settings_in(folder)
+    if database is not None:
+        shutil.copy(database, folder / "observer.sqlite")
+    site = make_site(settings)
+    site.database.migrate()
+    site.jobs.prepare()
+    return site
