@@ -15,17 +15,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlmodel import Session
 
 from api.access import Actor
-from api.problems import UnavailableError
+from api.problems import UnavailableError, not_found
 from api.scope import ACTOR, REASON, REQUEST, ScopedSession, take_the_pen
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 15
 """How long SQLite waits for another writer."""
+INSUFFICIENT_PRIVILEGE = "42501"
+"""What PostgreSQL says of a row that its policies refuse."""
 
 
 class Database:
@@ -72,10 +74,20 @@ class Database:
             command.upgrade(configuration, "head")
 
     def ready(self) -> None:
-        """Raises `UnavailableError` unless the tables are those of this version."""
+        """Raises `UnavailableError` unless the tables are those of this version and are guarded."""
         with self.engine.connect() as connection:
             there = set(MigrationContext.configure(connection).get_current_heads())
+            bound = _bound_by_policies(connection)
         wanted = set(ScriptDirectory.from_config(self.alembic()).get_heads())
+        if not bound:
+            raise UnavailableError(
+                en="The database role of OBSERVER_DATABASE_URL goes past row-level security. Make a"
+                " plain one: CREATE ROLE observer LOGIN PASSWORD '…'; and a database that it owns:"
+                " CREATE DATABASE observer OWNER observer.",
+                zh="OBSERVER_DATABASE_URL 使用的数据库角色不受行级安全策略约束。请创建普通角色："
+                "CREATE ROLE observer LOGIN PASSWORD '…'；并创建归其所有的数据库："
+                "CREATE DATABASE observer OWNER observer。",
+            )
         if there != wanted:
             raise UnavailableError(
                 en=f"The database is at version {_names(there)}, this program needs"
@@ -102,6 +114,14 @@ def _names(versions: set[str]) -> str:
     return ", ".join(sorted(versions)) or "—"
 
 
+def _bound_by_policies(connection: Connection) -> bool:
+    """Whether row-level security holds for this role; SQLite has none, and needs none."""
+    if connection.dialect.name != "postgresql":
+        return True
+    statement = "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+    return not connection.exec_driver_sql(statement).scalar()
+
+
 def _with_driver(url: str) -> str:
     """PostgreSQL goes through psycopg 3, whichever way the address is written."""
     parsed = make_url(url)
@@ -114,18 +134,28 @@ def _engine(url: str) -> Engine:
     if make_url(url).get_backend_name() != "sqlite":
         # Keepalives notice a server that was switched off, without which a worker waits for hours.
         alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
-        return create_engine(
+        engine = create_engine(
             url, pool_size=4, max_overflow=8, pool_pre_ping=True, connect_args=alive
         )
+        event.listen(engine, "handle_error", _as_not_found, retval=True)
+        return engine
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=8, max_overflow=8)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "savepoint", _before_savepoint)
     return engine
 
 
+def _as_not_found(context: ExceptionContext) -> Exception | None:
+    """A row that row-level security refuses is answered like one that `api.scope` refuses."""
+    refused = getattr(context.original_exception, "sqlstate", None) == INSUFFICIENT_PRIVILEGE
+    return not_found() if refused else None
+
+
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Readers beside a writer, foreign keys that hold, and commits that outlive a power cut."""
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+    """Readers beside a writer, foreign keys that hold, commits that outlive a power cut, and
+    deleted rows that are overwritten (`api.retention`)."""
+    pragmas = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON")
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -23,7 +23,12 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import ORMExecuteState, SessionTransaction, UOWTransaction
+from sqlalchemy.orm import (
+    ORMExecuteState,
+    SessionTransaction,
+    UOWTransaction,
+    UserDefinedOption,
+)
 from sqlalchemy.orm import Session as AnySession
 from sqlalchemy.orm.util import LoaderCriteriaOption
 from sqlalchemy.sql.elements import ColumnClause
@@ -82,11 +87,17 @@ class _Narrowed(LoaderCriteriaOption):
         return adapted
 
 
+class _Seen(UserDefinedOption):
+    """Marks a narrowed statement: a bulk UPDATE has its rows fetched by a SELECT made of itself."""
+
+    propagate_to_loaders = False
+
+
 @event.listens_for(AnySession, "do_orm_execute")
 def _narrow(state: ORMExecuteState) -> None:
     """Put the rules of every table in the statement on it."""
     actor = _actor(state.session)
-    if actor is None:
+    if actor is None or any(isinstance(o, _Seen) for o in state.user_defined_options):
         return
     if not state.is_orm_statement or state.is_insert:
         raise ScopeError("only ORM statements, and add() for new rows, in a person's session")
@@ -96,10 +107,11 @@ def _narrow(state: ORMExecuteState) -> None:
         _may_change_in_bulk(actor, state)
     targets = _targets(state) if writing else set()
     state.statement = state.statement.options(
+        _Seen(),
         *(
             _Narrowed(k, _rule(k, writing=k in targets)(actor, k), include_aliases=True)
             for k in sorted(kinds, key=lambda k: k.__name__)
-        )
+        ),
     )
 
 

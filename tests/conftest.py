@@ -129,6 +129,17 @@ def sqlite_database(migrated: Path, tmp_path: Path) -> Iterator["Database"]:
 
 
 @pytest.fixture
+def postgres_database(postgres_role: str, migrated_postgres: str) -> Iterator["Database"]:
+    """The same with PostgreSQL alone."""
+    from api.db import Database
+    from tests.postgres import new_database
+
+    opened = Database(new_database(postgres_role, migrated_postgres))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def people(database: "Database") -> "People":
     """A district with two schools, one person of each kind, and a lesson."""
     from tests.service_factory import people
