@@ -65,7 +65,8 @@ def push(
     with told_in(spoken):
         if not folder.is_dir():
             raise UsageError(en=f"There is no folder {folder}.", zh=f"找不到文件夹 {folder}。")
-        code = _push_all(folder, manifest, Server(server, token), parallel, consent, spoken)
+        there = Server(server, token, language=spoken)
+        code = _push_all(folder, manifest, there, parallel, consent, spoken)
     raise typer.Exit(code)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from observer.errors import ObserverError, UsageError
+from observer.errors import Language, ObserverError, UsageError
 from observer.files import sha256_of
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Server:
         address: str,
         token: str,
         *,
+        language: Language = "zh",
         client: "httpx.Client | None" = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -72,6 +73,7 @@ class Server:
         self._address = address.rstrip("/")
         self._client = client or httpx.Client(timeout=httpx.Timeout(120.0, connect=15.0))
         self._headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
+        self._headers["Accept-Language"] = language
         self._failed = httpx.TransportError
         self._pause = pause
 
