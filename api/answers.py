@@ -8,10 +8,12 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from api.problems import (
+    ConflictError,
     InvalidError,
     LimitError,
     ServiceError,
@@ -116,7 +118,7 @@ def _document(
         "title": title(status, language),
         "status": status,
         "detail": error.text(language),
-        "request_id": getattr(request.state, "request_id", ""),
+        "request_id": _name(request),
     }
     if fields:
         content["fields"] = list(fields)
@@ -135,6 +137,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ObserverError, _tell)
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(HTTPException, _tell_http)
+    app.add_exception_handler(IntegrityError, _tell_clash)
     app.add_exception_handler(Exception, _tell_defect)
 
 
@@ -176,9 +179,26 @@ def _tell_http(request: Request, error: Exception) -> Response:
     return response
 
 
+def _tell_clash(request: Request, error: Exception) -> Response:
+    """The database refused what two people did at once, or a name that is taken."""
+    log.warning("clash in request %s: %s", _name(request), type(error).__name__)
+    return answer(
+        request,
+        ConflictError(
+            en="This clashes with what is there already: the name may be taken, or somebody else"
+            " was quicker. Load the page again and look.",
+            zh="与已有内容冲突：名称可能已被使用，或他人已先行修改。请刷新页面后查看。",
+        ),
+    )
+
+
+def _name(request: Request) -> str:
+    return str(getattr(request.state, "request_id", ""))
+
+
 def _tell_defect(request: Request, error: Exception) -> Response:
     """A defect of ours: the traceback goes to the log, a name to find it by to the person."""
-    name = getattr(request.state, "request_id", "")
+    name = _name(request)
     log.error("defect in request %s", name, exc_info=error)
     return answer(
         request,
