@@ -31,7 +31,6 @@ def script(tmp_path: Path, database_url: str) -> Script:
     """An installation with empty tables."""
     script = Script(tmp_path, database_url)
     house = House.of(script)
-    house.database.migrate()
     house.jobs.prepare(polling=0.05)
     house.close()
     return script
@@ -43,6 +42,10 @@ def house(script: Script) -> Iterator[House]:
     house = House.of(script)
     yield house
     house.close()
+
+
+ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For tests in which the database is not the matter."""
 
 
 def start(script: Script) -> BaseProcess:
@@ -120,6 +123,7 @@ def assert_whole(house: House, run: Run) -> None:
     assert not list((house.script.data / "work").glob("*"))
 
 
+@ONE
 def test_the_result_is_the_same_as_without_a_death(script: Script, house: House) -> None:
     lesson = house.lesson()
     first, second = house.order(lesson), house.order(lesson)
@@ -158,6 +162,7 @@ def test_a_lesson_that_kills_three_workers_is_set_aside_and_the_next_is_done(
     stop(healthy)
 
 
+@ONE
 def test_a_defect_is_tried_again_and_then_told(script: Script, house: House) -> None:
     run_id = house.order(house.lesson())
     broken = Script(script.data, script.database_url, die_at=("roles",), always=True, raises=True)
@@ -168,6 +173,7 @@ def test_a_defect_is_tried_again_and_then_told(script: Script, house: House) -> 
     assert run.error["class"] == "ValueError"
 
 
+@ONE
 def test_what_cannot_be_observed_fails_at_once_with_the_reason(house: House) -> None:
     with house.database.system("a lesson without files") as session:
         lesson = session.get_one(Lesson, house.lesson())
@@ -182,6 +188,7 @@ def test_what_cannot_be_observed_fails_at_once_with_the_reason(house: House) -> 
     assert run.error["zh"].startswith("这节课")
 
 
+@ONE
 def test_stopped_politely_the_run_goes_back_and_costs_no_attempt(
     script: Script, house: House
 ) -> None:
@@ -204,6 +211,7 @@ def test_stopped_politely_the_run_goes_back_and_costs_no_attempt(
     assert script.calls().count("speakers") == 1  # kept
 
 
+@ONE
 def test_cancelled_while_worked_on_the_run_stops_and_leaves_nothing(
     script: Script, house: House
 ) -> None:
