@@ -22,11 +22,12 @@ from api.problems import not_found
 from api.render.figures import formatted
 from api.render.html import Frame, render_html
 from api.render.texts import texts
+from api.render.view import split_question
 from api.tables import Figure, Lesson, Recording, Run, RunState
 from observer.errors import Language
 from observer.indicators import CATALOGUE
 from observer.observation import Observation
-from observer.report import Claim, claims
+from observer.report import claims
 
 if TYPE_CHECKING:
     from api.storage import Storage
@@ -146,18 +147,20 @@ def _page(
     return gzip.compress(page.encode(), 6, mtime=0), f"{policy}; frame-ancestors 'none'", tag
 
 
-def findings(storage: "Storage", run: Run, language: Language, most: int = 4) -> tuple[Claim, ...]:
-    """The report's first sentences, as it tells them."""
+def findings(
+    storage: "Storage", run: Run, language: Language, most: int = 4
+) -> tuple[tuple[str, str], ...]:
+    """(id, sentence) of the report's first claims, without the questions that they ask."""
     sha = run.artefacts.get("observation.json")
     return () if sha is None else _findings(_Stored(sha, storage), language)[:most]
 
 
 @lru_cache(maxsize=256)
-def _findings(stored: _Stored, language: Language) -> tuple[Claim, ...]:
+def _findings(stored: _Stored, language: Language) -> tuple[tuple[str, str], ...]:
     observation = _observation(stored.storage, stored.sha)
-    if observation.language == language:
-        return observation.claims
-    return claims(observation, language)
+    own = observation.language == language
+    told = observation.claims if own else claims(observation, language)
+    return tuple((c.id, split_question(c.text)[0]) for c in told)
 
 
 def key_figures(

@@ -25,10 +25,11 @@ from api.tables import (
     Share,
 )
 from observer.observation import Observation
+from observer.report import claims
 from tests.observation_factory import mandarin_lesson
 from tests.service_factory import People, people
 
-PASSWORD = "three short words"  # noqa: S105 - of the tests
+PASSWORD = "three short words"
 REPORTED = "三角形的内角和"
 NAMES = {
     "teacher": "陈雨晴", "colleague": "李文博", "researcher": "周明", "leader": "王校长",
@@ -63,6 +64,9 @@ def furnish(site: Site, recording: Path, media_type: str = "audio/wav") -> Furni
             person.name, person.password_hash, person.language = NAMES[key], hashed, "zh"
             session.add(session.merge(person))
     observation = mandarin_lesson(minutes=6)
+    assert observation.recording is not None
+    observation = replace(observation, recording=replace(observation.recording, video=False))
+    observation = observation.with_claims(claims(observation, "zh"))
     lesson = _reported(site, there, observation, recording, media_type)
     _others(site, there)
     return Furnished(site, there, lesson, observation)

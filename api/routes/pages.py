@@ -25,6 +25,7 @@ from api.lesson_lists import (
 from api.lesson_report import KEY_FIGURES, findings, key_figures, newest_done, report_page
 from api.pages import Sheet, done, render
 from api.problems import InvalidError, NotAllowedError, not_found
+from api.retention import delete_lesson
 from api.tables import (
     ENDS,
     Consent,
@@ -243,6 +244,13 @@ def _check_teacher(db: Session, lesson: Lesson, teacher_id: str) -> None:
             " them.",
             zh="授课教师须是该校成员，请联系管理员添加。",
         )
+
+
+@router.post("/lessons/{lesson_id}/delete")
+def remove_lesson(request: Request, lesson_id: str, me: Writer, site: TheSite) -> RedirectResponse:
+    """Remove the lesson and everything that was made of it, for good."""
+    delete_lesson(site, lesson_id, me, str(getattr(request.state, "request_id", "")))
+    return done("/lessons", "lesson.delete")
 
 
 @router.post("/lessons/{lesson_id}/consent")
