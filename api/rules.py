@@ -169,7 +169,7 @@ def _consents(actor: Actor, row: Any) -> Condition:
 
 
 def _my_consents(actor: Actor, row: Any) -> Condition:
-    return (row.created_by == actor.user_id) & at_home(actor, row)
+    return (row.created_by == actor.user_id) & at_home(actor, row)  # type: ignore[no-any-return]
 
 
 def _my_deliveries(actor: Actor, row: Any) -> Condition:

@@ -52,6 +52,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _memory() -> Path | None:
+    """A folder in memory where there is room: each test has a database of some 300 files."""
+    memory = Path("/dev/shm")
+    if memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30:
+        return memory
+    return None
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """Address of a superuser on a server that lives as long as the block."""
@@ -60,7 +68,7 @@ def server() -> Iterator[str]:
         return
     programs, identity = binaries(), _unprivileged()
     # A short path of its own: a socket's path has at most 107 characters.
-    home = Path(tempfile.mkdtemp(prefix="observer-pg-"))
+    home = Path(tempfile.mkdtemp(prefix="observer-pg-", dir=_memory()))
     try:
         if identity:
             os.chown(home, identity["user"], identity["group"])
