@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from api import work, workers
 from api.columns import now
 from api.db import Database
 from api.jobs import Jobs, Options
 from api.settings import Environment, ServiceSettings
-from api.storage import LocalStorage
+from api.storage import LocalStorage, Storage
 from api.tables import District, Lesson, Recording, Run, School
 from models import LABELLERS, ROLE_CUES, load
 from models.scripted import ReplayTranscriber
@@ -108,7 +108,9 @@ class ScriptedDiarizer:
     def __init__(self, script: Script) -> None:
         self.script = script
 
-    def diarize(self, audio: object, speech: object, voice: object, on_progress: Any) -> Any:
+    def diarize(
+        self, audio: object, speech: object, teacher_voice: object = None, on_progress: Any = None
+    ) -> Any:
         self.script.passes("speakers")
         for tenth in range(11):
             on_progress(tenth / 10)
@@ -124,7 +126,9 @@ class ScriptedRoles:
     def __init__(self, script: Script) -> None:
         self.script = script
 
-    def assign(self, audio: object, speech: object, speakers: object, on_progress: Any) -> Any:
+    def assign(
+        self, audio: object, speech: object, speakers: object, on_progress: Any = None
+    ) -> Any:
         self.script.passes("roles")
         on_progress(1.0)
         return list(_covering(20.0))
@@ -179,11 +183,9 @@ def engines(script: Script) -> Engines:
         vad=ScriptedVad(script),
         diarizer=ScriptedDiarizer(script),
         roles=ScriptedRoles(script),
-        labeller=Passing(load(LABELLERS, "rules"), script, "labels", "label"),  # type: ignore[arg-type]
-        transcriber=Passing(  # type: ignore[arg-type]
-            ReplayTranscriber(transcript=SAID), script, "words", "transcribe"
-        ),
-        cues=Passing(load(ROLE_CUES, "words"), script, "role_cues", "evidence"),  # type: ignore[arg-type]
+        labeller=Passing(load(LABELLERS, "rules"), script, "labels", "label"),
+        transcriber=Passing(ReplayTranscriber(transcript=SAID), script, "words", "transcribe"),
+        cues=Passing(load(ROLE_CUES, "words"), script, "role_cues", "evidence"),
         reason="scripted",
     )
 
@@ -204,7 +206,7 @@ class House:
         database = Database(settings.database_url)
         storage = PassingStorage(settings.data / "files")
         storage.script = script
-        return cls(script, database, storage, Jobs(settings, database, storage))
+        return cls(script, database, storage, Jobs(settings, database, cast("Storage", storage)))
 
     def close(self) -> None:
         """Connections are given back."""
@@ -260,7 +262,7 @@ class House:
 
         lessons = work.LessonWork(
             self.database,
-            self.storage,
+            cast("Storage", self.storage),
             self.script.data / "work",
             environment,
             build=build,

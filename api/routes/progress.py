@@ -8,7 +8,7 @@ again by themselves, which renews the check of the sign-in.
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -86,7 +86,12 @@ class EventStream(StreamingResponse):
 
 
 Followed = Annotated[list[str], Query(min_length=1, max_length=MOST, description="Ids of runs")]
-_ANSWER = {200: {"description": "Events `progress`, each with a RunProgress; `end` when all ended"}}
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events `progress`, each with a RunProgress, then `end`",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
 
 
 @router.get("/events", response_class=EventStream, responses=_ANSWER, summary="Follow runs")

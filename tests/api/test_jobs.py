@@ -11,7 +11,7 @@ from api.db import Database
 from api.jobs import IN_BATCH, INTERACTIVE, Jobs, Options
 from api.locks import Locks, locks_of
 from api.settings import ServiceSettings
-from api.storage import LocalStorage
+from api.storage import storage_of
 from api.tables import Batch, Lesson, Run, RunState, Step
 from tests.service_factory import People, actor, people
 
@@ -26,7 +26,7 @@ def there(database: Database) -> People:
 def jobs(database: Database, tmp_path: Path) -> Iterator[Jobs]:
     """A queue that is ready."""
     settings = ServiceSettings(data=tmp_path, database_url=database.url)
-    jobs = Jobs(settings, database, LocalStorage(tmp_path / "files"))
+    jobs = Jobs(settings, database, storage_of((tmp_path / "files").as_uri()))
     jobs.prepare()
     yield jobs
     jobs.close()
@@ -64,7 +64,7 @@ def test_an_order_given_while_the_engine_is_away_is_queued_by_the_sweep(
     database: Database, there: People, tmp_path: Path
 ) -> None:
     settings = ServiceSettings(data=tmp_path, database_url=database.url)
-    jobs = Jobs(settings, database, LocalStorage(tmp_path / "files"))
+    jobs = Jobs(settings, database, storage_of((tmp_path / "files").as_uri()))
     run = order(jobs, there)  # the engine's tables are not there: nobody prepared them
     jobs.prepare()
     assert states(jobs) == {}

@@ -61,7 +61,7 @@ def events(text: str) -> list[tuple[str, dict[str, object]]]:
 
 
 def stream(
-    site: Site, reader: User, run: Run, changes: list[Callable[[Session], None]]
+    site: Site, reader: User, run: Run, changes: list[Callable[[Session], object]]
 ) -> list[tuple[str, dict[str, object]]]:
     """The events of a run's stream; after each event the next change is made."""
 
@@ -91,8 +91,8 @@ def test_the_stream_follows_a_run_to_its_end(
         there.teacher,
         run,
         [
-            lambda session: session.get_one(Run, run.id).sqlmodel_update(half) and None,
-            lambda session: session.get_one(Run, run.id).sqlmodel_update(whole) and None,
+            lambda session: session.get_one(Run, run.id).sqlmodel_update(half),
+            lambda session: session.get_one(Run, run.id).sqlmodel_update(whole),
         ],
     )
     assert [name for name, _ in told] == ["progress"] * 3 + ["end"]
