@@ -74,13 +74,13 @@ def read_manifest(
 ) -> list[ManifestRow]:
     """The lessons of a CSV; files are looked for in `folder`, by default the CSV's own.
 
-    Empty cells take the value of `standard` (a title is the file's name where none is given).
+    Empty cells take the value of `standard`; an empty title is the file's name.
     Raises ManifestError: unreadable, unknown or missing columns, or rows with mistakes, each with
     line and column; and files that are not there.
     """
     rows = _rows(path)
     heads = _heads(rows[0][1], path.name)
-    known = standard.model_dump(exclude_defaults=True) if standard else {}
+    known = standard.model_dump(exclude_defaults=True, exclude={"title"}) if standard else {}
     home = (folder or path.parent).resolve()
     found: list[ManifestRow] = []
     wrong: list[_Wrong] = []
