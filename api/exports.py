@@ -131,7 +131,8 @@ def heading_of(lesson: "Lesson", language: Language, address: str = "") -> "Head
 
 def file_name(title: str, kind: str, number: int | None = None) -> str:
     """A name for the reader's disk: nothing in it is a path, a device or a control."""
-    stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\u200e\u200f\u202a-\u202e]+', " ", title).strip(" .")
+    stem = re.sub(r'[\x00-\x1f\x7f<>:"/\\|?*\u200e\u200f\u202a-\u202e]+', " ", title)
+    stem = " ".join(stem.split()).strip(" .")
     stem = stem[:80] or "lesson"
     if re.fullmatch(r"(?i:con|prn|aux|nul|com\d|lpt\d)", stem.partition(".")[0]):
         stem = f"_{stem}"
