@@ -4,8 +4,8 @@
     python benchmarks/moves.py speed DATA [--encoder FOLDER] [--sentences 900]
 
 DATA holds talkmoves/dev.jsonl.gz. `figures` prints the tables of models/cards/moves_en.md.
-`speed` compares, in one process and by turns, the shipped reader with the same encoder run by
-transformers one pair at a time, as a first script does it; needs the extra `train`.
+`speed` compares, in one process and by turns, the shipped reader with the same network run in
+float32 by transformers one pair at a time, as a first script does it; needs the extra `train`.
 `--threads 0` gives both every core.
 """
 
@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+
+import numpy as np
 
 from models.datasets.talkmoves import MovesLesson, MovesSentence, read_talkmoves
 from models.moves.calibration import (
@@ -31,6 +33,7 @@ from models.moves.calibration import (
 )
 from models.moves.corruption import bare
 from models.moves.examples import STUDENT_CODES, TEACHER_CODES, Vocabulary
+from models.moves.features import dense
 from models.moves.pairs import PieceTable
 from models.moves.runtime import MovesReader, lines_of, softmax
 
@@ -150,25 +153,33 @@ def compare(args: argparse.Namespace) -> None:
 def row_by_row(
     args: argparse.Namespace, said: Sequence[MovesSentence]
 ) -> Callable[[int, int], None]:
-    """Tokenizer and encoder on single pairs, float32: without features, heads or pooling."""
+    """Tokenizer, encoder and heads on single pairs; texts and features are made beforehand."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from models.moves.network import encoder_folder
+    from models.moves.network import MovesNetwork, encoder_folder
 
     if args.threads:
         torch.set_num_threads(args.threads)
     folder = encoder_folder(args.encoder)
-    tokenizer, encoder = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder)
-    encoder.eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    encoder = AutoModel.from_pretrained(folder, add_pooling_layer=False)
+    network = MovesNetwork(encoder, encoder.config.hidden_size).eval()
     lines, table = lines_of(said), PieceTable(folder / "tokenizer.json")
     pairs = [table.pair(lines, i, True) for i in range(len(lines))]
     texts = [(tokenizer.decode(p.a[1:-1]), tokenizer.decode(p.b[:-1])) for p in pairs]
+    features = torch.from_numpy(dense([x.said for x in lines], np.ones(len(lines), bool)))
 
     def run(start: int, stop: int) -> None:
         with torch.inference_mode():
-            for one, other in texts[start:stop]:
-                encoder(**tokenizer(one, other, return_tensors="pt"))
+            for i in range(start, stop):
+                given = tokenizer(*texts[i], return_tensors="pt")
+                network(
+                    given["input_ids"],
+                    given["attention_mask"],
+                    given["token_type_ids"],
+                    features[i : i + 1],
+                )
 
     return run
 

@@ -33,7 +33,7 @@ from observer.confusion import UNCLEAR, Confusion, dumps, measure_confusion
 from observer.engines import OnProgress, ignore_progress
 from observer.files import write_atomically
 
-VERSION = "1"
+VERSION = "2"
 FOLDS = 5
 STRENGTH = 0.01
 """Inverse regularisation (scikit-learn's C); .005 and .03 were alike in cross-validation."""

@@ -155,19 +155,15 @@ def _joined(parts: Sequence[Examples]) -> Examples:
 
 
 def batches(
-    pairs: Sequence[Pair], room: int, rng: np.random.Generator | None = None
+    pairs: Sequence[Pair], room: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.int64]]:
     """Indices of pairs of like length, at most `room` pieces a batch with padding.
 
-    With `rng` the pairs are shuffled in blocks and the batches among them, without it the
-    order is by length alone.
+    The pairs are shuffled in blocks and the batches among them.
     """
     lengths = np.array([len(pair) for pair in pairs])
-    order = np.argsort(lengths, kind="stable")
-    if rng is not None:
-        shuffled = rng.permutation(len(pairs))
-        blocks = np.array_split(shuffled, max(1, len(pairs) // 4096))
-        order = np.concatenate([block[np.argsort(lengths[block])] for block in blocks])
+    blocks = np.array_split(rng.permutation(len(pairs)), max(1, len(pairs) // 4096))
+    order = np.concatenate([block[np.argsort(lengths[block])] for block in blocks])
     cut: list[NDArray[np.int64]] = []
     start, longest = 0, 0
     for k, index in enumerate(order):
@@ -177,9 +173,19 @@ def batches(
             start, longest = k, int(lengths[index])
     if start < len(order):
         cut.append(order[start:])
-    if rng is not None:
-        rng.shuffle(cut)
+    rng.shuffle(cut)
     yield from cut
+
+
+def of_one_length(pairs: Sequence[Pair], room: int) -> Iterator[NDArray[np.int64]]:
+    """Indices of pairs of one length, shortest B first, at most `room` pieces a batch."""
+    if not pairs:
+        return
+    lengths = np.array([(len(pair.b), len(pair)) for pair in pairs])
+    order = np.lexsort(lengths.T)
+    for alike in np.split(order, np.flatnonzero(np.diff(lengths[order, 1])) + 1):
+        most = max(1, room // int(lengths[alike[0], 1]))
+        yield from (alike[k : k + most] for k in range(0, len(alike), most))
 
 
 def padded(

@@ -28,19 +28,19 @@ from models.moves.examples import (
     Examples,
     Guise,
     Vocabulary,
-    batches,
     draw,
+    of_one_length,
 )
 from models.moves.features import WIDTH
-from models.moves.inference import InferenceNetwork
+from models.moves.inference import DOMAIN, InferenceNetwork
 from models.moves.network import MovesNetwork, build, encoder_folder
 from models.moves.pairs import PieceTable
 from models.moves.runtime import MODEL, QUESTION_CODES, SETTINGS, TOKENIZER, MovesReader, feed
 from models.moves.training import RECIPE, WEIGHTS
 from observer.files import write_atomically
 
-VERSION = "1"
-INPUTS = ("ids", "mask", "types", "dense", "places")
+VERSION = "2"
+INPUTS = ("ids", "types", "dense", "places")
 RANGE_ROWS = 2000
 """Examples from which the ranges of the activations are taken."""
 Feed = dict[str, Any]
@@ -63,8 +63,8 @@ def write_onnx(network: MovesNetwork, file: Path) -> None:
 
     table = torch.tensor([[0] * 4 + [1] * 5] * 2)
     places = torch.tensor([[0, 4, 5, 6, 7, 8]] * 2)
-    inputs = (table, torch.ones_like(table), table, torch.zeros(2, WIDTH), places)
-    axes = {name: {0: "n", 1: "length"} for name in INPUTS[:3]} | {"places": {0: "n", 1: "places"}}
+    inputs = (table, table, torch.zeros(2, WIDTH), places)
+    axes = {name: {0: "n", 1: "length"} for name in INPUTS[:2]} | {"places": {0: "n", 1: "places"}}
     with torch.no_grad():
         torch.onnx.export(
             InferenceNetwork(network).eval(),
@@ -74,6 +74,7 @@ def write_onnx(network: MovesNetwork, file: Path) -> None:
             output_names=list(OUTPUTS),
             dynamic_axes=axes | {name: {0: "n"} for name in ("dense", *OUTPUTS)},
             opset_version=17,
+            custom_opsets={DOMAIN: 1},
             dynamo=False,
         )
 
@@ -163,7 +164,7 @@ def _fuse_products(graph: Any) -> None:
         bias = next(x for x in added.input if x != scaled.output[0])
         inputs = [node.input[0], node.input[1], *scales.input, node.input[2], "", bias]
         fused[added.output[0]] = helper.make_node(
-            "MatMulIntegerToFloat", inputs, [added.output[0]], node.name, domain="com.microsoft"
+            "MatMulIntegerToFloat", inputs, [added.output[0]], node.name, domain=DOMAIN
         )
         gone |= {n.output[0] for n in (node, cast, scaled, scales)}
     kept = (n for n in graph.node if n.output[0] not in gone)
@@ -180,7 +181,7 @@ def feeds(shown: Examples, rows: int, seed: int = 0) -> Iterator[Feed]:
     rng = np.random.default_rng(seed)
     chosen = rng.permutation(len(shown))[:rows]
     pairs = [shown.pairs[i] for i in chosen]
-    for part in batches(pairs, 1024):
+    for part in of_one_length(pairs, 1024):
         yield feed([pairs[k] for k in part], shown.dense[chosen[part]])
 
 

@@ -15,7 +15,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.moves.examples import STUDENT_CODES, TEACHER_CODES, batches, padded, places, role_mark
+from models.moves.examples import (
+    STUDENT_CODES,
+    TEACHER_CODES,
+    of_one_length,
+    padded,
+    places,
+    role_mark,
+)
 from models.moves.features import REACH, Dense, dense
 from models.moves.pairs import Line, Pair, PieceTable, words
 from models.predictions import Prediction
@@ -27,8 +34,8 @@ MODEL, TOKENIZER, SETTINGS = "model.onnx", "tokenizer.json", "settings.json"
 BEFORE, AFTER = REACH, 2
 """Sentences before and after one that its reading can depend on."""
 QUESTION_CODES = ("no", "yes")
-_WINDOW = 512
-"""Sentences prepared at a time: bounds the memory, gives batches of like length."""
+_WINDOW = 1024
+"""Sentences prepared at a time: bounds the memory, gives batches of one length."""
 _ROOM = 256
 """Word pieces in a batch: what a core's cache holds; larger ones were slower."""
 _ANSWERING = (Role.STUDENT, Role.CHORAL)
@@ -187,9 +194,9 @@ class MovesReader:
 
 
 def feed(pairs: Sequence[Pair], features: Dense) -> dict[str, Any]:
-    """The network's inputs for n pairs and their features (n, 64), by name."""
-    ids, mask, types = padded(pairs)
-    return {"ids": ids, "mask": mask, "types": types, "dense": features, "places": places(pairs)}
+    """The network's inputs for n pairs of one length and their features (n, 64), by name."""
+    ids, _, types = padded(pairs)
+    return {"ids": ids, "types": types, "dense": features, "places": places(pairs)}
 
 
 def _read(
@@ -199,7 +206,7 @@ def _read(
     known = np.full(len(lines), next_known)
     features = dense([line.said for line in lines], known)
     pairs = [table.pair(lines, i, next_known) for i in wanted]
-    for chosen in batches(pairs, _ROOM):
+    for chosen in of_one_length(pairs, _ROOM):
         rows = chosen + wanted.start
         yield rows, session.run(None, feed([pairs[k] for k in chosen], features[rows]))
 

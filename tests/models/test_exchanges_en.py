@@ -24,7 +24,15 @@ from models.exchanges.runtime import (
     grams,
     rated_part,
 )
-from models.exchanges.training import ABSTAIN_BELOW, Held, _folds, confusion, held_out, train
+from models.exchanges.training import (
+    ABSTAIN_BELOW,
+    VERSION,
+    Held,
+    _folds,
+    confusion,
+    held_out,
+    train,
+)
 from models.labeller import SETTINGS as BELOW
 from models.labeller import WEIGHTS as ALL_WEIGHTS
 from models.labeller import TrainedLabeller
@@ -294,7 +302,7 @@ def test_the_first_utterance_of_the_teachers_turn_carries_the_label(
         assert read.tolist() == [False, False, True, False, False, False]
         assert prediction.codes == TAXONOMIES[prediction.taxonomy].names
         assert prediction.probabilities[2].sum() == pytest.approx(1.0)
-        assert prediction.source == "exchanges-en-1"
+        assert prediction.source == f"exchanges-en-{VERSION}"
     assert uptake.probabilities[2].argmax() == 2
 
 
@@ -309,7 +317,11 @@ def test_the_labeller_follows_the_moves_and_knows_the_confusions(
     engine = TrainedLabeller(readers={"en": (moves, reader)}, own=trained.parent)  # type: ignore[dict-item]
     labels = engine.label(Transcript("en", tuple(said(*LESSON))))
     (uptake,) = (x for x in labels if x.taxonomy == "uptake")
-    assert (uptake.utterance, uptake.code, uptake.source) == ("u2", "high", "exchanges-en-1")
+    assert (uptake.utterance, uptake.code, uptake.source) == (
+        "u2",
+        "high",
+        f"exchanges-en-{VERSION}",
+    )
     assert engine.confusions["uptake.en"].source == uptake.source
 
 

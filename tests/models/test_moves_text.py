@@ -10,7 +10,7 @@ from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from models.moves.corruption import bare, word_errors
-from models.moves.examples import batches
+from models.moves.examples import batches, of_one_length
 from models.moves.features import WIDTH, Said, dense, shares
 from models.moves.pairs import MAX_PIECES, Line, Pair, PieceTable, tokens, words
 
@@ -126,7 +126,23 @@ def test_bare_text() -> None:
 
 def test_batches_take_every_pair_once_within_the_room() -> None:
     pairs = [Pair((1,) * (k % 17 + 1), (2,)) for k in range(200)]
-    for rng in (None, np.random.default_rng(0)):
-        cut = list(batches(pairs, 60, rng))
+    for cut in (
+        list(batches(pairs, 60, np.random.default_rng(0))),
+        list(of_one_length(pairs, 60)),
+    ):
         assert sorted(int(k) for part in cut for k in part) == list(range(200))
         assert all(len(part) * max(len(pairs[k]) for k in part) <= 60 for part in cut)
+
+
+def test_pairs_that_are_read_together_have_one_length() -> None:
+    """Lengths 5 (thrice) and 4; room for two of five pieces; the shortest B first; one pair that
+    fills more than the room goes alone."""
+    pairs = [
+        Pair((1,), (2,) * 4),
+        Pair((1,) * 3, (2,)),
+        Pair((1,) * 4, (2,)),
+        Pair((1, 1), (2,) * 3),
+    ]
+    assert [part.tolist() for part in of_one_length(pairs, 10)] == [[1], [2, 3], [0]]
+    assert [part.tolist() for part in of_one_length(pairs[:1], 2)] == [[0]]
+    assert list(of_one_length([], 10)) == []

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordPiece
 from tokenizers.normalizers import BertNormalizer
 from tokenizers.pre_tokenizers import BertPreTokenizer
+from torch import nn
 
 from models.datasets.talkmoves import MovesLesson, MovesSentence
 from models.moves.calibration import (
@@ -22,13 +23,13 @@ from models.moves.calibration import (
     figures,
     temperature,
 )
-from models.moves.examples import NO_LABEL, TEACHER_CODES, Guise, Vocabulary, draw
+from models.moves.examples import NO_LABEL, TEACHER_CODES, Guise, Vocabulary, draw, of_one_length
 from models.moves.export import export
 from models.moves.inference import InferenceNetwork
 from models.moves.network import build, encoder_folder
 from models.moves.pairs import PieceTable
 from models.moves.runtime import MovesReader, feed, softmax
-from models.moves.training import Recipe, train
+from models.moves.training import RECIPE, Recipe, train, train_stages
 from observer.errors import MissingWeights
 from observer.timeline import Role
 
@@ -120,6 +121,27 @@ def test_a_second_stage_begins_with_the_weights_of_the_first(encoder: Path, tmp_
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+def test_stages_follow_each_other(encoder: Path, tmp_path: Path) -> None:
+    """Two stages leave what the second leaves when it begins with the first's weights; a stage
+    that is done is not done again."""
+    settings = {"encoder": encoder, "lessons": lessons()}
+    stages = (SHORT, replace(SHORT, seed=2, rate=1e-4))
+    told: list[float] = []
+    weights = train_stages(
+        tmp_path, tmp_path / "a", stages=stages, on_progress=told.append, **settings
+    )
+    first = train(tmp_path, tmp_path / "b", recipe=stages[0], **settings)
+    second = train(tmp_path, tmp_path / "c", recipe=stages[1], first=first, **settings)
+    one, other = (torch.load(f, weights_only=True) for f in (weights, second))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert [r["seed"] for r in json.loads((tmp_path / "a" / RECIPE).read_text())] == [0, 2]
+    told.clear()
+    train_stages(tmp_path, tmp_path / "a", stages=stages, on_progress=told.append, **settings)
+    assert told == []
+
+
 def test_trained_weights_are_exported_and_read(encoder: Path, tmp_path: Path) -> None:
     weights = train(tmp_path, tmp_path / "run", recipe=SHORT, encoder=encoder, lessons=lessons())
     sums = export(weights, encoder, tmp_path / "out", lessons())
@@ -137,17 +159,24 @@ def test_trained_weights_are_exported_and_read(encoder: Path, tmp_path: Path) ->
 
 
 def test_the_network_for_inference_says_the_same(encoder: Path) -> None:
-    """Pairs of unlike length in one batch: padding and the trimmed last layer change nothing."""
+    """Folded scales, a trimmed last layer, sentences of unlike length within pairs of one."""
     table = PieceTable(encoder / "tokenizer.json")
     shown = draw(lessons()[:1], table, Vocabulary(lessons()), Guise(), (0, 0))
     network = build(encoder).eval()
-    given = {k: torch.from_numpy(v) for k, v in feed(shown.pairs, shown.dense).items()}
-    asked = [given[name] for name in ("ids", "mask", "types", "dense")]
-    with torch.no_grad():
-        trained = network(*asked)
-        read = InferenceNetwork(network).eval()(*asked, given["places"])
-    for one, other in zip(trained, read, strict=True):
-        assert torch.allclose(one, other, atol=1e-5)
+    for k, norm in enumerate(m for m in network.modules() if isinstance(m, nn.LayerNorm)):
+        torch.manual_seed(k)  # a fresh encoder has scales of 1 and shifts of 0
+        nn.init.normal_(norm.weight, 1, 0.3)
+        nn.init.normal_(norm.bias, 0, 0.3)
+    reading = InferenceNetwork(network).eval()
+    for rows in of_one_length(shown.pairs, 400):
+        pairs = [shown.pairs[k] for k in rows]
+        given = {k: torch.from_numpy(v) for k, v in feed(pairs, shown.dense[rows]).items()}
+        ids, types, features = given["ids"], given["types"], given["dense"]
+        with torch.no_grad():
+            trained = network(ids, torch.ones_like(ids), types, features)
+            read = reading(ids, types, features, given["places"])
+        for one, other in zip(trained, read, strict=True):
+            assert torch.allclose(one, other, atol=1e-5)
 
 
 def test_no_encoder_says_where_it_comes_from(tmp_path: Path) -> None:
