@@ -158,7 +158,7 @@ def _level(select: Any) -> tuple[set[type[Any]], list[Any]]:
         if id(element) in known:
             continue
         known.add(id(element))
-        if isinstance(element, TextClause):
+        if isinstance(element, TextClause) or _is_raw(element):
             raise ScopeError("raw SQL cannot be narrowed: write it with the table classes")
         if isinstance(element, SelectBase):
             inner.append(element)
@@ -175,6 +175,11 @@ def _level(select: Any) -> tuple[set[type[Any]], list[Any]]:
     if bare - named:
         raise ScopeError(f"use the classes of {[str(b) for b in bare - named]}, not the tables")
     return kinds, inner
+
+
+def _is_raw(element: Any) -> bool:
+    """A literal column other than the star of count(*): it could hold a SELECT of its own."""
+    return isinstance(element, ColumnClause) and element.is_literal and element.name != "*"
 
 
 def _is_ours(source: Any) -> bool:

@@ -9,7 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import and_, delete, exists, insert, literal, text, union_all, update
+from sqlalchemy import (
+    and_,
+    delete,
+    exists,
+    insert,
+    literal,
+    literal_column,
+    text,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session as PlainSession
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, SQLModel, col, func, select
@@ -161,6 +171,7 @@ REFUSED: dict[str, Callable[[], Any]] = {
     "raw": lambda: text("SELECT title FROM lesson"),
     "raw condition": lambda: select(Lesson).where(text("1 = 1")),
     "raw statement": lambda: select(Lesson).from_statement(text("SELECT * FROM lesson")),
+    "raw column": lambda: select(User.id, literal_column("(SELECT title FROM lesson)")),
     "bare table": lambda: select(BARE),
     "bare column": lambda: select(User.id, BARE.c.title),
     "bare alias": lambda: select(User.id, BARE.alias().c.title),

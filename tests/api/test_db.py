@@ -1,19 +1,17 @@
 """The database: one history for both kinds, what a session commits, what SQLite is told."""
 
-from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType
-
 import pytest
 from alembic import command
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, func, select
 
 from api.access import Actor
-from api.db import MIGRATIONS, Database
+from api.db import Database
 from api.problems import UnavailableError
 from api.tables import District, Lesson, Membership, School, Share, User
-from tests.service_factory import People, actor
+from tests.postgres import PASSWORD
+from tests.service_factory import People, actor, people
 
 ME = Actor(user_id="x", name="x", language="zh")
 
@@ -51,24 +49,30 @@ def test_ready_wants_tables(postgres_url: str) -> None:
     database.close()
 
 
-def row_security() -> ModuleType:
-    spec = spec_from_file_location("row_security", MIGRATIONS / "versions/0002_row_security.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_every_table_has_a_policy(postgres_database: Database) -> None:
+    """A table that is added later brings its policies in the migration that makes it."""
+    with postgres_database.engine.connect() as connection:
+        forced = connection.scalars(
+            text("SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity")
+        ).all()
+        policies = connection.execute(text("SELECT tablename, policyname FROM pg_policies")).all()
+    assert set(forced) == set(SQLModel.metadata.tables)
+    assert {tuple(p) for p in policies} == {
+        (table, name) for table in SQLModel.metadata.tables for name in ("sees", "writes")
+    }
 
 
-def test_every_table_has_a_policy() -> None:
-    """A table that is added later brings its policy in the migration that makes it."""
-    assert set(row_security().POLICIES) == set(SQLModel.metadata.tables)
+def test_a_role_past_the_policies_is_refused(postgres_role: str) -> None:
+    """A superuser would see everything whatever the policies say."""
+    superuser = make_url(postgres_role).set(username="postgres", password=PASSWORD)
+    database = Database(superuser.render_as_string(hide_password=False))
+    with pytest.raises(UnavailableError, match="CREATE ROLE"):
+        database.ready()
+    database.close()
 
 
 def test_postgres_alone_keeps_the_rules(postgres_database: Database) -> None:
     """Raw SQL, which `api.scope` refuses, sees no more than the person does."""
-    from tests.service_factory import people
-
     made = people(postgres_database)
     tables = ("lesson", "recording", "run", "step", "figure", "share")
 
