@@ -2,7 +2,6 @@
 and lessons in every state, so that each page has what it shows.
 """
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from api.app import create_app, make_site
+from api.app import create_app
 from api.columns import now
 from api.deps import Site
 from api.passwords import passwords
-from api.settings import ServiceSettings
 from api.tables import (
     Consent,
     Figure,
@@ -28,20 +26,14 @@ from observer.observation import Observation
 from observer.report import claims
 from tests.observation_factory import mandarin_lesson
 from tests.service_factory import People, people
+from tests.service_site import PASSWORD
 
-PASSWORD = "three short words"
 REPORTED = "三角形的内角和"
 NAMES = {
     "teacher": "陈雨晴", "colleague": "李文博", "researcher": "周明", "leader": "王校长",
     "staff": "赵敏", "administrator": "系统管理员", "outsider": "孙老师", "neighbour": "吴校长",
     "stranger": "郑老师",
 }  # fmt: skip
-
-
-def settings_in(folder: Path, **changes: object) -> ServiceSettings:
-    """A service in `folder` whose passwords are cheap to hash."""
-    own = ServiceSettings(data=folder, argon2_memory_kib=64, argon2_passes=1, min_free_bytes=0)
-    return replace(own, **changes)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +143,3 @@ def served(site: Site) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
-
-
-def site_in(folder: Path, database: Path | None = None) -> Site:
-    """An empty site; `database` is a migrated SQLite file to begin with."""
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = settings_in(folder)
-    if database is not None:
-        shutil.copy(database, folder / "observer.sqlite")
-    site = make_site(settings)
-    site.database.migrate()
-    site.jobs.prepare()
-    return site
