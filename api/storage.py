@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
@@ -44,7 +44,7 @@ class Storage(Protocol):
     def path(self, sha: str) -> Path | None:
         """Where the file lies on this machine; None when it does not. Never to be changed."""
 
-    def local(self, sha: str) -> "_PathContext":
+    def local(self, sha: str) -> AbstractContextManager[Path]:
         """A context with the file on this machine, fetched when need be."""
 
     def size(self, sha: str) -> int:
@@ -64,12 +64,6 @@ class Storage(Protocol):
 
     def stored(self) -> Iterator[tuple[str, datetime]]:
         """Every file's address and when it was put: for finding those that nobody refers to."""
-
-
-class _PathContext(Protocol):
-    def __enter__(self) -> Path: ...
-
-    def __exit__(self, *error: object) -> bool | None: ...
 
 
 def storage_of(url: str) -> Storage:

@@ -11,7 +11,7 @@ The answers name what came of it in Observer-Lesson, Observer-Recording and Obse
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from email.utils import format_datetime
 from typing import Annotated, Any, cast
 
@@ -37,7 +37,7 @@ _METADATA_LIMIT = 16 * 1024
 class _TusRoute(APIRoute):
     """Every answer says which version of the protocol it speaks, errors too."""
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, its errors answered here."""
         handler = super().get_route_handler()
 
@@ -55,7 +55,7 @@ class _TusRoute(APIRoute):
             response.headers["Tus-Resumable"] = VERSION
             return response
 
-        return cast("Callable[[Request], Awaitable[Response]]", handle)
+        return handle
 
 
 router = APIRouter(prefix="/api/v1/uploads", tags=["uploads"], route_class=_TusRoute)

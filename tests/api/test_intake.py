@@ -367,10 +367,7 @@ def hostile(seed: int, media: bytes) -> bytes:
         lambda: media[: chance.randrange(1, len(media) // 2)],
         lambda: chance.randbytes(chance.randrange(1, 4000)),
         lambda: media[:8] + chance.randbytes(3000),
-        lambda: (
-            chance.choice([b"RIFF", b"OggS", b"fLaC", b"ID3\x04", b"\x1aE\xdf\xa3", b"PK\x03\x04"])
-            + chance.randbytes(2000)
-        ),
+        lambda: chance.choice(magic) + chance.randbytes(2000),
         lambda: b"#EXTM3U\n#EXTINF:1\nfile:///etc/passwd\n",
         lambda: b"ffconcat version 1.0\nfile /etc/passwd\n",
         lambda: _archive("word/document.xml", b"\x00" * (30 << 20)),
