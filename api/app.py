@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
+from structlog.typing import Processor
 
 from api.answers import install
 from api.deps import Site
@@ -90,7 +91,7 @@ def make_site(settings: ServiceSettings) -> Site:
 
 def log_as_json(level: int = logging.INFO) -> None:
     """Everything that is logged becomes one JSON object a line, on standard error."""
-    shared = [
+    shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

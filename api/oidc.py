@@ -12,9 +12,9 @@ from functools import cache
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, cast
 
-from authlib.integrations.base_client import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
-from authlib.oidc.core import CodeIDToken
+from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]
+from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]
+from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
 from httpx2 import HTTPError
 from joserfc import jwt
 from joserfc.errors import JoseError
