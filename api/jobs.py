@@ -5,6 +5,7 @@ queue that hands it to one worker; whatever falls between the two (a process kil
 commits, an engine that was away) is mended by the sweep of `api.workers`.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -39,6 +40,7 @@ IN_BATCH = 100
 OPEN = (RunState.QUEUED.value, RunState.WORKING.value)
 _ALIVE = frozenset({"ENQUEUED", "PENDING", "DELAYED"})
 _log = structlog.get_logger("observer.jobs")
+logging.getLogger("dbos").setLevel(logging.WARNING)
 
 
 @dataclass(frozen=True, slots=True)

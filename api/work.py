@@ -70,6 +70,7 @@ class LessonWork:
     def __call__(self, run_id: str, worker: str, stop: threading.Event) -> bool:
         """Do a run to its end; False when it went back to the queue because of `stop`."""
         task = patiently(lambda: self._claim(run_id, worker))
+        patiently(self.sweep)
         if task is None:
             # Perhaps its worker died between writing the result and clearing up.
             patiently(lambda: self._clear_up(run_id))

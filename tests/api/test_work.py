@@ -6,18 +6,24 @@ so that a run takes a second.
 
 import json
 import multiprocessing
+import os
+import shlex
+import signal
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlmodel import select
 
 from api.jobs import Options
 from api.tables import AuditEntry, Figure, Lesson, Recording, Run, RunState, Step
 from observer.observation import Observation
+from tests import postgres
 from tests.scripted_worker import POINTS, House, Script, work_until_killed
 
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -252,3 +258,45 @@ def test_two_workers_share_the_queue_and_interactive_runs_go_first(
     began = [run.started for run in runs if run.started is not None]
     assert began[0] <= max(began[1:])
     assert json.dumps(runs[0].artefacts) == json.dumps(runs[1].artefacts)
+
+
+def test_postgresql_killed_in_the_middle_costs_a_pause_and_nothing_else(tmp_path: Path) -> None:
+    with postgres.server() as superuser:
+        url = postgres.new_database(postgres.plain_role(superuser))
+        script = Script(tmp_path, url, hold_at="roles")
+        house = House.of(script)
+        house.database.migrate()
+        house.jobs.prepare(polling=0.05)
+        run_id = house.order(house.lesson())
+        worker = start(script)
+        while "roles" not in script.calls():
+            time.sleep(0.02)
+        kill_and_restart(superuser)
+        (tmp_path / "go").touch()
+        run = wait_for_end(house, run_id, 90)
+        after = wait_for_end(house, house.order(house.lesson("next")))
+        stop(worker)
+        assert (run.state, run.attempts) == (RunState.DONE, 1)
+        assert script.calls().count("speakers") == 2  # once for each lesson
+        assert after.state == RunState.DONE
+        house.close()
+
+
+def kill_and_restart(superuser: str) -> None:
+    """kill -9 of the whole server; a second later it is started as it was."""
+    with psycopg.connect(superuser) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+        data = Path(str(row[0] if row else ""))
+    server = int((data / "postmaster.pid").read_text().split()[0])
+    command = shlex.split((data / "postmaster.opts").read_text())
+    os.kill(server, signal.SIGKILL)
+    owner = data.stat()
+    identity = {} if os.geteuid() else {"user": owner.st_uid, "group": owner.st_gid}
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        time.sleep(1.0)  # its children notice, and let go of the shared memory
+        again = subprocess.Popen(command, cwd=data, stderr=subprocess.DEVNULL, **identity)
+        time.sleep(1.0)
+        if again.poll() is None:
+            return
+    pytest.fail("PostgreSQL did not start again")
