@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from fastapi import Request, Response
 from sqlmodel import Session, col, select
 
+from api.masking import masked as without_names
 from api.pages import page_texts
 from api.problems import not_found
 from api.render.figures import formatted
@@ -61,14 +62,15 @@ def newest_done(db: Session, lesson: Lesson) -> Run | None:
     return next((r for r in runs if "observation.json" in r.artefacts), None)
 
 
-def observation_of(storage: "Storage", run: Run) -> Observation:
-    """What the run found."""
-    return _observation(storage, run.artefacts["observation.json"])
+def observation_of(storage: "Storage", run: Run, *, masked: bool = False) -> Observation:
+    """What the run found; `masked`: without names of students (`api.masking`)."""
+    return _observation(_Stored(run.artefacts["observation.json"], masked, storage))
 
 
-def _observation(storage: "Storage", sha: str) -> Observation:
-    with storage.open(sha) as file:
-        return Observation.from_json(file.read().decode())
+def _observation(stored: "_Stored") -> Observation:
+    with stored.storage.open(stored.sha) as file:
+        observation = Observation.from_json(file.read().decode())
+    return without_names(observation) if stored.masked else observation
 
 
 def recording_of(db: Session, lesson: Lesson) -> Recording | None:
@@ -92,8 +94,11 @@ def report_page(
     storage: "Storage",
     lesson: Lesson,
     language: Language,
+    *,
+    masked: bool = False,
 ) -> Response:
-    """The report as a response. Raises NotFoundError while there is none."""
+    """The report as a response, without names of students if `masked`. Raises NotFoundError
+    while there is none."""
     run = newest_done(db, lesson)
     if run is None:
         raise not_found()
@@ -105,7 +110,7 @@ def report_page(
         captions=f"/api/v1/lessons/{lesson.id}/captions.vtt",
     )
     sha = run.artefacts["observation.json"]
-    packed, policy, tag = _page(_Stored(sha, storage), address, frame, language)
+    packed, policy, tag = _page(_Stored(sha, masked, storage), address, frame, language)
     headers = {
         "Content-Security-Policy": policy,
         "Cache-Control": "private, no-cache",
@@ -126,6 +131,7 @@ class _Stored:
     """An observation in storage; the same content is the same, wherever it lies."""
 
     sha: str
+    masked: bool
     storage: "Storage" = field(compare=False)
 
 
@@ -135,7 +141,7 @@ def _page(
 ) -> tuple[bytes, str, str]:
     """(the page, compressed; its policy; its ETag). 0.5 MB each, most of it the chart program."""
     page = render_html(
-        _observation(stored.storage, stored.sha),
+        _observation(stored),
         media=media,
         embedded_audio=None,
         language=language,
@@ -152,12 +158,12 @@ def findings(
 ) -> tuple[tuple[str, str], ...]:
     """(id, sentence) of the report's first claims, without the questions that they ask."""
     sha = run.artefacts.get("observation.json")
-    return () if sha is None else _findings(_Stored(sha, storage), language)[:most]
+    return () if sha is None else _findings(_Stored(sha, False, storage), language)[:most]
 
 
 @lru_cache(maxsize=256)
 def _findings(stored: _Stored, language: Language) -> tuple[tuple[str, str], ...]:
-    observation = _observation(stored.storage, stored.sha)
+    observation = _observation(stored)
     own = observation.language == language
     told = observation.claims if own else claims(observation, language)
     return tuple((c.id, split_question(c.text)[0]) for c in told)

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from api.render.evidence import Proof
 from api.render.printed import Heading, Printed, address_of, printed
@@ -58,7 +58,7 @@ def _compiled(
     heading: Heading | None,
     masked: bool,
     transcript: bool,
-    form: str,
+    form: Literal["pdf", "png"],
     ppi: float = 80.0,
 ) -> bytes | list[bytes]:
     import typst

@@ -1,7 +1,7 @@
 """Taking lessons away: one file of a lesson, or a ZIP of many, streamed."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Response
@@ -22,6 +22,10 @@ router = APIRouter(prefix="/api/v1", tags=["exports"])
 MOST = 500
 """Lessons in one ZIP."""
 _HEADERS = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+Wanted = Annotated[
+    Literal["zh", "en"] | None,
+    Query(alias="language", description="Language of the report; else the reader's."),
+]
 KindName = Annotated[str, Query(alias="kind", description=f"One of {', '.join(KINDS)}.")]
 Names = Annotated[
     bool, Query(description="Leave names of students in; only for people of the lesson's school.")
@@ -38,6 +42,7 @@ def export_lesson(
     language: Language,
     kind: KindName = "pdf",
     names: Names = False,
+    wanted: Wanted = None,
 ) -> Response:
     """The newest report, its figures or its transcript as a file; names of students are masked."""
     form = kind_of(kind)
@@ -46,7 +51,7 @@ def export_lesson(
     if lesson is None or run is None:
         raise not_found()
     masked = _masked(me, lesson, names=names)
-    content = _content(site, lesson, run, kind, language, masked=masked)()
+    content = _content(site, lesson, run, kind, wanted or language, masked=masked)()
     _note(db, lesson, kind, masked=masked)
     name = quote(file_name(lesson.title, kind))
     disposition = f"attachment; filename=\"lesson.{form.suffix}\"; filename*=UTF-8''{name}"
@@ -63,11 +68,12 @@ def export_selection(
     ids: Ids,
     kinds: Annotated[list[str] | None, Query(alias="kind", max_length=len(KINDS))] = None,
     names: Names = False,
+    wanted: Wanted = None,
 ) -> StreamingResponse:
     """Files of many lessons in one ZIP, made while it is sent. Lessons without a report are left
     out; one that the person may not see makes the whole request fail."""
-    wanted = list(dict.fromkeys(kinds or ["pdf"]))
-    for kind in wanted:
+    forms = list(dict.fromkeys(kinds or ["pdf"]))
+    for kind in forms:
         kind_of(kind)
     found = _lessons(db, ids)
     files: list[tuple[str, Callable[[], bytes]]] = []
@@ -76,8 +82,8 @@ def export_selection(
         if run is None:
             continue
         masked = _masked(me, lesson, names=names)
-        for kind in wanted:
-            make = _content(site, lesson, run, kind, language, masked=masked)
+        for kind in forms:
+            make = _content(site, lesson, run, kind, wanted or language, masked=masked)
             files.append((file_name(lesson.title, kind), make))
             _note(db, lesson, kind, masked=masked)
     if not files:

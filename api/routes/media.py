@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from api.deps import Db, TheSite
+from api.deps import Db, Me, TheSite
+from api.exports import may_have_names
 from api.lesson_report import newest_done, observation_of, recording_of
 from api.problems import not_found
 from api.routes.pages import the_lesson
@@ -47,13 +48,14 @@ def sound(lesson_id: str, db: Db, site: TheSite, ranged: Ranged = None) -> Respo
 
 
 @router.get("/captions.vtt", response_class=Response)
-def captions(lesson_id: str, db: Db, site: TheSite) -> Response:
-    """The newest transcript as WebVTT."""
+def captions(lesson_id: str, db: Db, me: Me, site: TheSite) -> Response:
+    """The newest transcript as WebVTT; beyond the school without names of students."""
     lesson = the_lesson(db, lesson_id)
     run = newest_done(db, lesson)
     if run is None:
         raise not_found()
-    transcript = observation_of(site.storage, run).transcript
+    masked = not may_have_names(me, lesson)
+    transcript = observation_of(site.storage, run, masked=masked).transcript
     text = dumps(transcript, "vtt") if transcript.timed else "WEBVTT\n"
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     return Response(text, media_type="text/vtt; charset=utf-8", headers=headers)

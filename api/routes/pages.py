@@ -12,6 +12,7 @@ from api.access import Actor, may_share, may_write
 from api.audit import record
 from api.columns import now
 from api.deps import Db, Language, Me, TheSite, Writer
+from api.exports import may_have_names
 from api.lesson_lists import (
     SHEET,
     Filters,
@@ -212,11 +213,17 @@ def _teachers(db: Session, school_id: str) -> list[User]:
 
 
 @router.get("/lessons/{lesson_id}/report")
-def report(request: Request, lesson_id: str, db: Db, site: TheSite, language: Language) -> Response:
-    """The interactive report with the recording; its own, stricter content security policy."""
+def report(
+    request: Request, lesson_id: str, db: Db, me: Me, site: TheSite, language: Language
+) -> Response:
+    """The interactive report with the recording; its own, stricter content security policy.
+
+    Beyond the lesson's school names of students are masked in its words.
+    """
     found = the_lesson(db, lesson_id)
     record(db, "report.read", object_id=found.id, lesson=found)
-    return report_page(request, db, site.storage, found, language)
+    masked = not may_have_names(me, found)
+    return report_page(request, db, site.storage, found, language, masked=masked)
 
 
 @router.post("/lessons/{lesson_id}")

@@ -352,6 +352,11 @@ def test_names_stay_inside_the_school(service: tuple[Site, People]) -> None:
     assert name not in teacher.get(address, params={"kind": "json"}).text
     assert name in teacher.get(address, params={"kind": "json", "names": "true"}).text
     assert name not in staff.get(address, params={"kind": "transcript"}).text
+    report, captions = f"/lessons/{known.lesson.id}/report", f"{address[:-6]}captions.vtt"
+    assert name in teacher.get(report).text
+    assert name in teacher.get(captions).text
+    assert name not in staff.get(report).text
+    assert name not in staff.get(captions).text
     refused = staff.get(address, params={"kind": "transcript", "names": "true"})
     assert refused.status_code == 403
     assert name not in refused.text
@@ -378,6 +383,10 @@ def test_a_selection_comes_as_one_zip(service: tuple[Site, People]) -> None:
     archive = zipfile.ZipFile(io.BytesIO(answer.content))
     assert archive.namelist() == ["分数的初步认识.csv", "分数的初步认识.json"]
     assert "欧阳娜娜" not in archive.read("分数的初步认识.json").decode()
+    one = {"lesson": [known.lesson.id], "kind": ["docx"], "language": "en"}
+    english = zipfile.ZipFile(io.BytesIO(client.get("/api/v1/exports.zip", params=one).content))
+    document = zipfile.ZipFile(io.BytesIO(english.read("分数的初步认识.docx")))
+    assert b"Lesson observation" in document.read("word/document.xml")
     assert client.get("/api/v1/exports.zip", params={"lesson": [bare]}).status_code == 422
     assert client.get("/api/v1/exports.zip", params={"lesson": ["0" * 32]}).status_code == 404
     assert client.get("/api/v1/exports.zip").status_code == 422
