@@ -39,6 +39,7 @@ from api.tables import (
     Step,
     Upload,
 )
+from api.uploads import Uploads
 from observer.errors import ObserverError
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def sweep(site: "Site", moment: datetime | None = None) -> Swept:
         with site.database.system("the retention of a lesson is over") as session:
             _remove_rows(site, session, lesson_id, actor_id=None)
     files = collect(site)
+    Uploads(site).sweep()
     with site.database.system("remains of deleted lessons in other rows") as session:
         old = col(IdempotencyKey.created) < moment - KEYS_KEPT
         session.exec(delete(IdempotencyKey).where(old))

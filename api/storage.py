@@ -94,7 +94,8 @@ class LocalStorage:
         """See Storage."""
         sha = sha or sha256_of(file)
         place = self._place(sha)
-        if place.exists():
+        with suppress(FileNotFoundError):
+            os.utime(place)  # young again: retention's sweep leaves young files alone
             return sha
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (link and _linked(file, place)):
@@ -259,6 +260,7 @@ def _linked(file: Path, place: Path) -> bool:
     finally:
         os.close(handle)
     file.chmod(0o600)
+    os.utime(file)
     try:
         os.link(file, place)
     except FileExistsError:

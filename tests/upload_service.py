@@ -14,12 +14,13 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from api.access import BOTH_SCOPES, Actor, actor_of
-from api.app import create_app, make_site
+from api.app import create_app
 from api.auth import create_token
+from api.db import Database
 from api.deps import Site
-from api.settings import ServiceSettings
 from api.tables import District, Membership, School, User
 from tests.media_files import beeps, write_media
+from tests.service_site import site_in
 
 TUS = {"Tus-Resumable": "1.0.0"}
 TYPE = {"Content-Type": "application/offset+octet-stream"}
@@ -48,11 +49,9 @@ class Installation:
         return sorted(p for p in (self.site.settings.data / "files").rglob("*") if p.is_file())
 
 
-def install(folder: Path, **settings: Any) -> Installation:
-    """A fresh SQLite database and local storage in `folder`."""
-    given: dict[str, Any] = {"data": folder / "data", "min_free_bytes": 1, **settings}
-    site = make_site(ServiceSettings(**given))
-    site.database.migrate()
+def install(folder: Path, database: Database | None = None, **settings: Any) -> Installation:
+    """A fresh database, SQLite unless one is given, and local storage in `folder`."""
+    site = site_in(folder, database, **{"min_free_bytes": 1, **settings})
     with site.database.system("tests: people") as session:
         district = District(name="东城区")
         session.add(district)

@@ -20,6 +20,7 @@ from sqlmodel import select
 
 from api import examination
 from api.columns import now
+from api.db import Database
 from api.tables import AuditEntry, Lesson, Recording, Run, Upload
 from api.uploads import Uploads
 from tests.upload_service import (
@@ -76,7 +77,9 @@ def offset(response: httpx.Response) -> int:
     return int(response.headers["upload-offset"])
 
 
-def test_a_lesson_arrives_in_three_pieces(here: Installation, li: Sender, video: bytes) -> None:
+def test_a_lesson_arrives_in_three_pieces(tmp_path: Path, database: Database, video: bytes) -> None:
+    here = install(tmp_path, database)
+    li = Sender(client_of(here), here.tokens["li"])
     sha = hashlib.sha256(video).hexdigest()
     said = {
         "filename": "../../三角形.mp4",
