@@ -1,0 +1,237 @@
+"""The service in a real Chromium, from signing in to hearing a question; axe looks at each page."""
+
+import multiprocessing
+import shutil
+import time
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.furnished import Furnished, furnish, served
+from tests.scripted_worker import Script, work_until_killed
+from tests.service_site import PASSWORD, site_in
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+LESSONS = Path(__file__).parents[2] / "fixtures" / "lessons"
+PHONE = {"width": 390, "height": 800}
+SERIOUS = {"serious", "critical"}
+
+
+@dataclass
+class House:
+    """A furnished service at an address."""
+
+    full: Furnished
+    url: str
+
+    def pages(self) -> dict[str, tuple[str, ...]]:
+        """Who looks at what."""
+        lesson = f"/lessons/{self.full.lesson.id}"
+        admin = tuple(
+            "/administration" + p
+            for p in ("", "/people", "/schools", "/work", "/storage", "/audit")
+        )
+        return {
+            "teacher": ("/", "/lessons", lesson, "/upload", "/people", "/account", "/lessons/none"),
+            "administrator": ("/", *admin),
+            "stranger": ("/", "/lessons"),
+        }
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("service")
+    site = site_in(folder)
+    site.jobs.prepare(polling=0.05)
+    recording = folder / "lesson.wav"
+    with wave.open(str(recording), "wb") as out:
+        out.setparams((1, 1, 8000, 0, "NONE", ""))
+        out.writeframes(bytes([128]) * 8000 * 361)
+    full = furnish(site, recording)
+    with served(site) as url:
+        yield House(full, url)
+    site.jobs.close()
+    site.database.close()
+
+
+@dataclass
+class Visit:
+    """One person's window; whatever the console complains of is kept."""
+
+    page: "Page"
+    house: House
+    complaints: list[str]
+
+    def go(self, path: str) -> "Page":
+        self.page.goto(self.house.url + path)
+        return self.page
+
+
+def visit(browser: "Browser", house: House, who: str, language: str, **how: object) -> Visit:
+    locale = {"zh": "zh-CN", "en": "en-US"}[language]
+    context: BrowserContext = browser.new_context(locale=locale, reduced_motion="reduce", **how)  # type: ignore[arg-type]
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    found = Visit(page, house, complaints)
+    found.go("/sign-in")
+    page.fill("#login", f"{who}@example.org")
+    page.fill("#password", PASSWORD)
+    page.locator("main form button").click()
+    page.wait_for_url("**/")
+    if page.evaluate("document.documentElement.lang.slice(0, 2)") != language:
+        page.locator(".languages button").click()
+        page.wait_for_load_state()
+        assert page.evaluate("document.documentElement.lang.slice(0, 2)") == language
+    return found
+
+
+def until(page: "Page", expression: str, seconds: float = 20) -> None:
+    """Wait for `expression`; the page's policy forbids Playwright's own way, which is eval."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"not within {seconds} s: {expression}"
+        page.wait_for_timeout(50)
+
+
+def serious(page: "Page") -> list[str]:
+    """What axe calls serious or critical."""
+    found = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+    return [
+        f"{page.url} {v['id']}: {v['nodes'][0]['html'][:120]}"
+        for v in found.response["violations"]
+        if v["impact"] in SERIOUS
+    ]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_page_complains_overflows_or_shuts_anybody_out(
+    browser: "Browser", house: House, language: str
+) -> None:
+    """Phone width for the layout (the wide one cannot be narrower), every page, three people."""
+    violations: list[str] = []
+    for who, paths in house.pages().items():
+        window = visit(browser, house, who, language, viewport=PHONE)
+        for path in paths:
+            page = window.go(path)
+            page.evaluate(
+                "document.querySelectorAll('main details').forEach(d => { d.open = true; })"
+            )
+            width = page.evaluate("document.documentElement.scrollWidth")
+            assert width <= PHONE["width"], f"{path} is {width} wide"
+            violations += serious(page)
+        lost = [c for c in window.complaints if "404" not in c]
+        assert lost == [], who
+        page.context.close()
+    assert violations == []
+
+
+def test_dark_pages_have_contrast_too(browser: "Browser", house: House) -> None:
+    window = visit(browser, house, "teacher", "zh", color_scheme="dark")
+    found = [v for p in house.pages()["teacher"][:4] for v in serious(window.go(p))]
+    assert found == []
+    window.page.context.close()
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_from_a_file_to_a_question_that_is_heard(
+    browser: "Browser", house: House, tmp_path: Path, language: str
+) -> None:
+    """Sign in, upload, watch, read, click a question, hear it, and take the PDF home."""
+    site = house.full.site
+    script = Script(site.settings.data, site.settings.database_url, hold_at="words")
+    (script.data / "go").unlink(missing_ok=True)
+    window = visit(browser, house, "colleague", language)
+    page = window.go("/upload")
+    # another name and other bytes for each language: the same file would be a duplicate
+    file = tmp_path / f"三角形 {language}.mp4"
+    shutil.copy(LESSONS / "zh_triangle_opening.mp4", file)
+    with file.open("ab") as end:
+        end.write(b"\0\0\0\x0afree" + language.encode())
+    page.set_input_files("#files", file)
+    page.locator("#start").click()
+    assert page.locator("#wrong").is_visible()  # no consent, no upload
+    page.fill("#f-consent", "三（2）班全体监护人")
+    page.fill("#f-subject", "数学")
+    page.locator("#start").click()
+    page.locator(".item.arrived [data-open]").click()
+    page.wait_for_selector("[data-run]")
+    assert page.locator("h1").text_content() == f"三角形 {language}"
+    worker = multiprocessing.get_context("forkserver").Process(
+        target=work_until_killed, args=(script,)
+    )
+    worker.start()
+    try:
+        page.wait_for_selector(".steps li[data-name=words].now", timeout=60_000)
+        (script.data / "go").touch()
+        page.wait_for_selector("a.button[href$='/report']", timeout=60_000)  # by itself
+    finally:
+        worker.terminate()
+        worker.join(20)
+    with page.expect_download() as pdf:
+        page.locator(".export summary").click()
+        page.locator(".export a").first.click()
+    assert Path(pdf.value.path()).read_bytes().startswith(b"%PDF")
+    page.locator("a.button[href$='/report']").click()
+    page.wait_for_selector("#questions")
+    page.evaluate(
+        "document.querySelectorAll('#questions details').forEach(d => { d.open = true; })"
+    )
+    play = page.locator("#questions .play").first
+    start = float(play.get_attribute("data-start") or "nan")
+    play.click()
+    until(page, f"player.currentTime > {start} && !player.paused")
+    assert page.evaluate("player.tagName") == "VIDEO"
+    assert page.evaluate("player.currentTime") < start + 5
+    page.locator(".back a").click()
+    page.wait_for_url("**/lessons/*")
+    assert window.complaints == []
+    page.context.close()
+
+
+def test_an_interrupted_upload_goes_on_after_a_reload(
+    browser: "Browser", house: House, tmp_path: Path
+) -> None:
+    """The connection is cut in the second block of three; what was there is not sent again."""
+    window = visit(browser, house, "outsider", "en")
+    page = window.go("/upload")
+    file = tmp_path / "long.wav"
+    with wave.open(str(file), "wb") as out:
+        out.setparams((1, 1, 16000, 0, "NONE", ""))
+        out.writeframes(bytes(20 * 1024 * 1024))
+    sent: list[str] = []
+
+    def cut(route: object) -> None:
+        offset = route.request.headers["upload-offset"]  # type: ignore[attr-defined]
+        sent.append(offset)
+        route.abort() if offset != "0" else route.continue_()  # type: ignore[attr-defined]
+
+    page.route(
+        "**/api/v1/uploads/*", lambda r: cut(r) if r.request.method == "PATCH" else r.continue_()
+    )
+    page.fill("#f-consent", "everybody")
+    page.set_input_files("#files", file)
+    page.locator("#start").click()
+    until(page, "document.querySelector('[data-told]').textContent.includes('lost')")
+    page.unroute_all()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    page.wait_for_selector("#unfinished li")
+    resumed: list[str] = []
+    page.on(
+        "request",
+        lambda r: resumed.append(r.headers["upload-offset"]) if r.method == "PATCH" else None,
+    )
+    page.set_input_files("#files", file)
+    page.wait_for_selector(".item.arrived, .item.failed", timeout=60_000)
+    assert sent[:2] == ["0", str(8 * 1024 * 1024)]
+    assert resumed == [str(8 * 1024 * 1024), str(16 * 1024 * 1024)]
+    page.context.close()
