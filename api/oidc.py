@@ -12,10 +12,10 @@ from functools import cache
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, cast
 
+import httpx2
 from authlib.integrations.base_client import OAuthError  # type: ignore[import-untyped]
 from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]
 from authlib.oidc.core import CodeIDToken  # type: ignore[import-untyped]
-from httpx2 import HTTPError
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -126,7 +126,7 @@ def _claims(settings: ServiceSettings, attempt: Attempt, code: str) -> dict[str,
                 code_verifier=attempt.verifier,
                 grant_type="authorization_code",
             )
-            keys = client.get(known["jwks_uri"], withhold_token=True).raise_for_status().json()
+        keys = httpx2.get(known["jwks_uri"], timeout=SECONDS).raise_for_status().json()
         decoded = jwt.decode(
             token["id_token"],
             KeySet.import_key_set(keys),
@@ -143,7 +143,7 @@ def _claims(settings: ServiceSettings, attempt: Attempt, code: str) -> dict[str,
             | {k: token[k] for k in ("access_token",) if k in token},
         )
         claims.validate(leeway=60)
-    except HTTPError as error:
+    except httpx2.HTTPError as error:
         raise _unreachable() from error
     except (OAuthError, JoseError, KeyError, ValueError) as error:
         raise _refused() from error
@@ -151,17 +151,17 @@ def _claims(settings: ServiceSettings, attempt: Attempt, code: str) -> dict[str,
 
 
 @cache
-def provider(issuer: str) -> dict[str, Any]:
+def provider(issuer: str) -> dict[str, str]:
     """The provider's own description, read once. Raises UnavailableError."""
     address = issuer.rstrip("/") + "/.well-known/openid-configuration"
     try:
-        with OAuth2Client(timeout=SECONDS) as client:
-            found = client.get(address, withhold_token=True).raise_for_status().json()
-        if found["issuer"].rstrip("/") != issuer.rstrip("/"):
-            raise _unreachable()
-        return {n: found[n] for n in _NEEDED}
-    except (HTTPError, ValueError, KeyError, TypeError, AttributeError) as error:
+        found = httpx2.get(address, timeout=SECONDS).raise_for_status().json()
+        known = {name: str(dict(found)[name]) for name in _NEEDED}
+    except (httpx2.HTTPError, ValueError, KeyError) as error:
         raise _unreachable() from error
+    if known["issuer"].rstrip("/") != issuer.rstrip("/"):
+        raise _unreachable()
+    return known
 
 
 _NEEDED = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
