@@ -58,7 +58,9 @@ def test_every_table_has_a_policy(postgres_database: Database) -> None:
         policies = connection.execute(text("SELECT tablename, policyname FROM pg_policies")).all()
     assert set(forced) == set(SQLModel.metadata.tables)
     assert {tuple(p) for p in policies} == {
-        (table, name) for table in SQLModel.metadata.tables for name in ("sees", "writes")
+        (table, name)
+        for table in SQLModel.metadata.tables
+        for name in "sees adds changes removes".split()
     }
 
 

@@ -5,7 +5,8 @@ and, for the service itself, observer.system. Without either no row is seen. Eve
 looks at its tables as the service does, and hands back identifiers only: a policy that read
 another table's rows through that table's own policies would come back to itself. The fence holds
 against forgotten conditions, not against somebody who may run SQL of their own; and only for a
-role that is no superuser, which `Database.ready` sees to.
+role that is no superuser, which `Database.ready` sees to. ``(SELECT f())`` asks a function once
+for a statement, ``f()`` would ask it for each row.
 """
 
 from alembic import op
@@ -15,13 +16,14 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+ME = "(SELECT observer_user())"
 LISTS = {
-    "my_schools": """
+    "my_schools": f"""
         SELECT m.school_id FROM membership m
-        WHERE m.user_id = observer_user() AND m.school_id IS NOT NULL""",
-    "staff_districts": """
+        WHERE m.user_id = {ME} AND m.school_id IS NOT NULL""",
+    "staff_districts": f"""
         SELECT m.district_id FROM membership m
-        WHERE m.user_id = observer_user() AND m.district_id IS NOT NULL""",
+        WHERE m.user_id = {ME} AND m.district_id IS NOT NULL""",
     "home_districts": """
         SELECT observer_staff_districts()
         UNION SELECT s.district_id FROM school s WHERE s.id IN (SELECT observer_my_schools())""",
@@ -29,18 +31,18 @@ LISTS = {
         SELECT observer_my_schools()
         UNION SELECT s.id FROM school s
         WHERE s.district_id IN (SELECT observer_staff_districts())""",
-    "reached_districts": """
+    "reached_districts": f"""
         SELECT observer_staff_districts()
         UNION SELECT s.district_id FROM school s JOIN membership m ON m.school_id = s.id
-        WHERE m.user_id = observer_user() AND m.position IN ('leader', 'researcher')""",
-    "owned_lessons": """
+        WHERE m.user_id = {ME} AND m.position IN ('leader', 'researcher')""",
+    "owned_lessons": f"""
         SELECT l.id FROM lesson l
-        WHERE l.teacher_id = observer_user() OR l.uploader_id = observer_user()""",
-    "shareable_lessons": """
-        SELECT l.id FROM lesson l WHERE coalesce(l.teacher_id, l.uploader_id) = observer_user()""",
-    "shared_lessons": """
+        WHERE l.teacher_id = {ME} OR l.uploader_id = {ME}""",
+    "shareable_lessons": f"""
+        SELECT l.id FROM lesson l WHERE coalesce(l.teacher_id, l.uploader_id) = {ME}""",
+    "shared_lessons": f"""
         SELECT s.lesson_id FROM share s
-        WHERE s.user_id = observer_user() OR s.school_id IN (SELECT observer_my_schools())
+        WHERE s.user_id = {ME} OR s.school_id IN (SELECT observer_my_schools())
         OR s.district_id IN (SELECT observer_reached_districts())""",
     "seen_lessons": """
         SELECT observer_owned_lessons() UNION SELECT observer_shared_lessons()""",
@@ -55,27 +57,27 @@ LISTS = {
         SELECT m.user_id FROM membership m
         WHERE m.school_id IN (SELECT observer_home_schools())
         OR m.district_id IN (SELECT observer_home_districts())
-        UNION SELECT l.teacher_id FROM lesson l WHERE l.id IN (SELECT observer_seen_lessons())
-        UNION SELECT l.uploader_id FROM lesson l WHERE l.id IN (SELECT observer_seen_lessons())
+        UNION SELECT unnest(ARRAY[l.teacher_id, l.uploader_id]) FROM lesson l
+        WHERE l.id IN (SELECT observer_seen_lessons())
         UNION SELECT s.user_id FROM share s WHERE s.lesson_id IN (SELECT observer_owned_lessons())
         """,
-    "my_webhooks": """
-        SELECT w.id FROM webhook w WHERE w.user_id = observer_user()""",
+    "my_webhooks": f"""
+        SELECT w.id FROM webhook w WHERE w.user_id = {ME}""",
 }
 """In the order of their dependence."""
 
 SEEN = "lesson_id IN (SELECT observer_seen_lessons())"
 OWNED = "lesson_id IN (SELECT observer_owned_lessons())"
-MINE = "user_id = observer_user()"
-ADMINISTRATOR = "observer_administrator()"
-OWN_LESSON = "teacher_id = observer_user() OR uploader_id = observer_user()"
+MINE = f"user_id = {ME}"
+ADMINISTRATOR = "(SELECT observer_administrator())"
+OWN_LESSON = f"teacher_id = {ME} OR uploader_id = {ME}"
 HOME = "school_id IN (SELECT observer_home_schools())"
 POLICIES = {
     "district": ("true", ADMINISTRATOR),
     "school": (f"{ADMINISTRATOR} OR id IN (SELECT observer_seen_schools())", ADMINISTRATOR),
     "person": (
-        f"id = observer_user() OR {ADMINISTRATOR} OR id IN (SELECT observer_known_people())",
-        f"id = observer_user() OR {ADMINISTRATOR}",
+        f"id = {ME} OR {ADMINISTRATOR} OR id IN (SELECT observer_known_people())",
+        f"id = {ME} OR {ADMINISTRATOR}",
     ),
     "membership": (
         f"{MINE} OR {ADMINISTRATOR} OR {HOME} OR district_id IN (SELECT observer_home_districts())",
@@ -87,8 +89,8 @@ POLICIES = {
     "invitation": (ADMINISTRATOR, ADMINISTRATOR),
     "failedsignin": ("false", "false"),
     "consent": (
-        f"created_by = observer_user() OR {HOME}",
-        f"created_by = observer_user() AND {HOME}",
+        f"created_by = {ME} OR {HOME}",
+        f"created_by = {ME} AND {HOME}",
     ),
     "lesson": (f"{OWN_LESSON} OR id IN (SELECT observer_shared_lessons())", OWN_LESSON),
     "recording": (SEEN, OWNED),
@@ -111,8 +113,8 @@ POLICIES = {
     "idempotencykey": (MINE, MINE),
     "removal": ("true", "true"),
     "auditentry": (
-        f"actor_id = observer_user() OR {ADMINISTRATOR} OR {OWNED}",
-        "actor_id = observer_user()",
+        f"actor_id = {ME} OR {ADMINISTRATOR} OR {OWNED}",
+        f"actor_id = {ME}",
     ),
 }
 """Who sees a row of a table, who may write one; what the service itself may is added below."""
@@ -139,12 +141,16 @@ def upgrade() -> None:
     for table, (sees, writes) in POLICIES.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        op.execute(
-            f"CREATE POLICY sees ON {table} FOR SELECT USING (observer_system() OR ({sees}))"
-        )
-        op.execute(
-            f"CREATE POLICY writes ON {table} FOR ALL USING (observer_system() OR ({writes}))"
-        )
+        for name, command, rule in (
+            ("sees", "SELECT USING", sees),
+            ("adds", "INSERT WITH CHECK", writes),
+            ("changes", "UPDATE USING", writes),
+            ("removes", "DELETE USING", writes),
+        ):
+            op.execute(
+                f"CREATE POLICY {name} ON {table} FOR {command}"
+                f" ((SELECT observer_system()) OR ({rule}))"
+            )
     op.execute(
         "CREATE FUNCTION observer_append_only() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$"
@@ -166,20 +172,20 @@ def _functions() -> None:
         " $$ SELECT nullif(current_setting('observer.user', true), '')::varchar $$"
     )
     for name, query in LISTS.items():
-        _as_the_service(name, "SETOF varchar", f"RETURN QUERY {query};")
+        _as_the_service(name, "SETOF varchar", f"RETURN QUERY {query};", rows="ROWS 100")
     _as_the_service(
         "administrator",
         "boolean",
         "found_one := EXISTS (SELECT 1 FROM membership m"
-        " WHERE m.user_id = observer_user() AND m.position = 'administrator');",
+        " WHERE m.user_id = (SELECT observer_user()) AND m.position = 'administrator');",
         result="found_one",
     )
 
 
-def _as_the_service(name: str, kind: str, work: str, *, result: str = "") -> None:
+def _as_the_service(name: str, kind: str, work: str, *, result: str = "", rows: str = "") -> None:
     """A function that sees all rows while it works, and what it saw before when it is done."""
     op.execute(
-        f"CREATE FUNCTION observer_{name}() RETURNS {kind} LANGUAGE plpgsql STABLE AS $$"
+        f"CREATE FUNCTION observer_{name}() RETURNS {kind} LANGUAGE plpgsql STABLE {rows} AS $$"
         " DECLARE was text := coalesce(current_setting('observer.system', true), '');"
         " found_one boolean;"
         " BEGIN PERFORM set_config('observer.system', 'on', true);"
@@ -197,8 +203,8 @@ def downgrade() -> None:
         op.execute(f"DROP TRIGGER auditentry_no_{name} ON auditentry")
     op.execute("DROP FUNCTION observer_append_only()")
     for table in POLICIES:
-        op.execute(f"DROP POLICY sees ON {table}")
-        op.execute(f"DROP POLICY writes ON {table}")
+        for name in ("sees", "adds", "changes", "removes"):
+            op.execute(f"DROP POLICY {name} ON {table}")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY")
     for name in ("administrator", *reversed(LISTS), "user", "system"):
