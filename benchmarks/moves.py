@@ -168,7 +168,7 @@ def row_by_row(
     network = MovesNetwork(encoder, encoder.config.hidden_size).eval()
     lines, table = lines_of(said), PieceTable(folder / "tokenizer.json")
     pairs = [table.pair(lines, i, True) for i in range(len(lines))]
-    texts = [(tokenizer.decode(p.a[1:-1]), tokenizer.decode(p.b[:-1])) for p in pairs]
+    texts = [(tokenizer.decode(list(p.a[1:-1])), tokenizer.decode(list(p.b[:-1]))) for p in pairs]
     features = torch.from_numpy(dense([x.said for x in lines], np.ones(len(lines), bool)))
 
     def run(start: int, stop: int) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(encoder: Path, tmp_
 def test_a_second_stage_begins_with_the_weights_of_the_first(encoder: Path, tmp_path: Path) -> None:
     """With a rate of nought nothing moves: what comes out is what went in."""
     still = replace(SHORT, rate=0.0, head_rate=0.0, weight_decay=0.0)
-    settings = {"encoder": encoder, "lessons": lessons()}
+    settings: dict[str, Any] = {"encoder": encoder, "lessons": lessons()}
     first = train(tmp_path, tmp_path / "a", recipe=SHORT, **settings)
     second = train(tmp_path, tmp_path / "b", recipe=still, first=first, **settings)
     one, other = (torch.load(f, weights_only=True) for f in (first, second))
@@ -124,7 +125,7 @@ def test_a_second_stage_begins_with_the_weights_of_the_first(encoder: Path, tmp_
 def test_stages_follow_each_other(encoder: Path, tmp_path: Path) -> None:
     """Two stages leave what the second leaves when it begins with the first's weights; a stage
     that is done is not done again."""
-    settings = {"encoder": encoder, "lessons": lessons()}
+    settings: dict[str, Any] = {"encoder": encoder, "lessons": lessons()}
     stages = (SHORT, replace(SHORT, seed=2, rate=1e-4))
     told: list[float] = []
     weights = train_stages(
