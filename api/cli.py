@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import batch_cli, models_cli, push_cli, reading_cli, serve_cli
+from api import batch_cli, models_cli, push_cli, reading_cli, retention_cli, serve_cli
 from api.messages import told_in
 from api.settings import environment
 from observer import __version__
@@ -274,6 +274,7 @@ app.command("train", epilog=EXIT_CODES)(reading_cli.train)
 app.command("push", epilog=EXIT_CODES)(push_cli.push)
 app.command("serve", epilog=EXIT_CODES)(serve_cli.serve)
 app.command("work", epilog=EXIT_CODES)(serve_cli.work)
+app.command("retention", epilog=EXIT_CODES)(retention_cli.retention)
 app.command("batch", epilog=EXIT_CODES)(batch_cli.batch)
 
 

@@ -153,6 +153,12 @@ def _page(
     return gzip.compress(page.encode(), 6, mtime=0), f"{policy}; frame-ancestors 'none'", tag
 
 
+def forget_pages() -> None:
+    """Nothing of any lesson stays in memory; called when one was deleted."""
+    _page.cache_clear()
+    _findings.cache_clear()
+
+
 def findings(
     storage: "Storage", run: Run, language: Language, most: int = 4
 ) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import String, cast, text
@@ -55,14 +54,11 @@ _log = logging.getLogger("observer.retention")
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What one sweep removed."""
+    """What one sweep removed: lessons whose time was over, their files, files without a row."""
 
     lessons: int = 0
-    """Whose time was over."""
     files: int = 0
-    """In storage."""
     orphans: int = 0
-    """Files in storage that no row referred to."""
 
 
 def delete_lesson(site: "Site", lesson_id: str, actor: Actor, request_id: str = "") -> None:
@@ -257,8 +253,11 @@ def _all_uses(session: Session) -> Iterator[str]:
 
 
 def _tidy(site: "Site") -> None:
-    """SQLite keeps deleted rows in its journal until that is emptied; PostgreSQL's autovacuum
-    does the same in its own time."""
+    """What was rendered goes from memory. SQLite keeps deleted rows in its journal until that is
+    emptied; PostgreSQL's autovacuum does the same in its own time."""
+    from api.lesson_report import forget_pages
+
+    forget_pages()
     if site.database.engine.dialect.name == "sqlite":
         with site.database.engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -282,12 +281,7 @@ class Caretaker:
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._end.set()
         self._thread.join(5.0)
 

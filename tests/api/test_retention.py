@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from sqlmodel import select
+from typer.testing import CliRunner
 
+from api.cli import app
 from api.columns import now
 from api.db import Database
 from api.deps import Site
@@ -238,6 +240,22 @@ def test_files_that_no_row_names_go_after_a_day(site: Site, tmp_path: Path) -> N
 def test_collecting_twice_is_harmless(site: Site) -> None:
     assert collect(site) == 0
     assert collect(site) == 0
+
+
+def test_the_command_sweeps_and_says_what_went(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same installation, named by the environment as for `observer serve`."""
+    known = observed(site, tmp_path)
+    with site.database.system("test") as session:
+        session.get_one(Recording, known.recording.id).created = now() - timedelta(days=400)
+    monkeypatch.setenv("OBSERVER_DATA", str(site.settings.data))
+    monkeypatch.setenv("OBSERVER_DATABASE_URL", site.database.url)
+    monkeypatch.setenv("OBSERVER_LANG", "en")
+    told = CliRunner().invoke(app, ["retention"])
+    assert told.exit_code == 0, told.output
+    assert "1 lessons, 3 of their files" in told.output or "1 节课、其 3 个文件" in told.output
+    assert rows(site)["Lesson"] == 0
 
 
 def test_the_caretaker_sweeps_and_ends(
