@@ -90,6 +90,7 @@ class Uploads:
 
     def find(self, session: Session, actor: Actor, upload_id: str) -> Upload:
         """The actor's own upload. Raises NotFoundError, and TransferError (410) when expired."""
+        self._turns.part(upload_id)  # what is no identifier never reaches the database
         upload = session.get(Upload, upload_id)
         if upload is None or upload.user_id != actor.user_id:
             raise not_found()
@@ -164,6 +165,9 @@ class Uploads:
 
     async def remove(self, actor: Actor, upload_id: str) -> None:
         """Cancel an upload: its bytes and its row go. A lesson made of it stays."""
+        if not self._turns.part(upload_id).exists():  # it has ended: only its row is left
+            await run_in_threadpool(self._remove, actor, upload_id)
+            return
         async with self._turns.turn(upload_id):
             await run_in_threadpool(self._remove, actor, upload_id)
 

@@ -68,9 +68,9 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """40 MiB and a bit: a WAV of a beep with random bytes behind its sound."""
+    """24 MiB and a bit: a WAV of a beep with random bytes behind its sound."""
     wave = bytearray(lesson_bytes(tmp_path_factory.mktemp("media"), suffix="wav"))
-    return bytes(wave) + hashlib.shake_256(b"noise").digest(40 * MIB)
+    return bytes(wave) + hashlib.shake_256(b"noise").digest(24 * MIB)
 
 
 def offset(response: httpx.Response) -> int:
@@ -192,8 +192,9 @@ def test_only_the_owner_reaches_an_upload(
     assert nobody.create(1).status_code == nobody.patch(url, 0, b"x").status_code == 401
     assert here.parts()[0].stat().st_size == 0  # not a byte of theirs reached the disk
     assert client.get(url, headers=li.headers).json()["offset"] == 0
-    for odd in ("x", "..%2f..%2fetc%2fpasswd", "0" * 32, "A" * 32):
+    for odd in ("x", "..%2f..%2fetc%2fpasswd", "0" * 32, "A" * 32, "%00"):
         assert li.head(f"{UPLOADS}/{odd}").status_code == 404
+        assert client.get(f"{UPLOADS}/{odd}", headers=li.headers).status_code == 404
 
 
 def test_cancelling_removes_the_bytes(here: Installation, client: TestClient, li: Sender) -> None:
@@ -202,6 +203,37 @@ def test_cancelling_removes_the_bytes(here: Installation, client: TestClient, li
     assert client.delete(url, headers=li.headers).status_code == 204
     assert here.parts() == []
     assert li.head(url).status_code == li.patch(url, 60, b"x").status_code == 404
+
+
+def test_cancelling_what_has_ended_leaves_the_lesson(
+    here: Installation, client: TestClient, li: Sender, video: bytes
+) -> None:
+    for content, left in ((video, 1), (b"no recording at all", 1)):
+        url = li.create(len(content)).headers["location"]
+        li.patch(url, 0, content)
+        assert client.delete(url, headers=li.headers).status_code == 204
+        assert client.delete(url, headers=li.headers).status_code == 404
+        with here.site.database.system("test") as session:
+            assert len(session.exec(select(Lesson)).all()) == left
+    assert client.get(UPLOADS, headers=li.headers).json() == []
+
+
+def test_another_programs_client(here: Installation, large: bytes, tmp_path: Path) -> None:
+    """tuspy, the protocol's own Python client: stopped after 10 MiB, gone on with, whole."""
+    from tusclient.client import TusClient
+
+    (tmp_path / "课堂.wav").write_bytes(large)
+    with served(here) as address:
+        client = TusClient(
+            address + UPLOADS, headers={"Authorization": f"Bearer {here.tokens['li']}"}
+        )
+        said = {"filename": "课堂.wav", **CONSENT}
+        first = client.uploader(str(tmp_path / "课堂.wav"), chunk_size=5 * MIB, metadata=said)
+        first.upload(stop_at=10 * MIB)
+        second = client.uploader(str(tmp_path / "课堂.wav"), chunk_size=5 * MIB, url=first.url)
+        assert second.offset == 10 * MIB
+        second.upload()
+    assert here.stored()[0].read_bytes() == large
 
 
 def test_limits_are_told_before_a_byte_is_sent(tmp_path: Path) -> None:
@@ -320,11 +352,11 @@ def test_what_broke_off_goes_on(here: Installation, large: bytes) -> None:
         )
         port = int(address.rsplit(":", 1)[1])
         with socket.create_connection(("127.0.0.1", port)) as line:
-            line.sendall(f"PATCH {url} HTTP/1.1\r\n{head}\r\n".encode() + large[: 20 * MIB])
+            line.sendall(f"PATCH {url} HTTP/1.1\r\n{head}\r\n".encode() + large[: 18 * MIB])
         deadline = time.monotonic() + 10
-        while (there := offset(li.head(url))) < 20 * MIB and time.monotonic() < deadline:
+        while (there := offset(li.head(url))) < 18 * MIB and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert there == 20 * MIB
+        assert there == 18 * MIB
         done = li.patch(url, there, large[there:])
         assert done.status_code == 204
     with here.site.storage.open(hashlib.sha256(large).hexdigest()) as file:
@@ -389,7 +421,7 @@ def _start(here: Installation, port: int) -> subprocess.Popen[bytes]:
 def test_a_killed_server_loses_at_most_sixteen_mebibytes(here: Installation, large: bytes) -> None:
     """kill -9 in mid-PATCH: the next server cuts the file to what was safe, and goes on.
 
-    |........16 MiB.......|....killed....|.............40 MiB|
+    |........16 MiB.......|....killed....|.............24 MiB|
      safe and written down  cut off        sent after the start
     """
     with socket.socket() as probe:
@@ -402,14 +434,14 @@ def test_a_killed_server_loses_at_most_sixteen_mebibytes(here: Installation, lar
         url = li.create(len(large), CONSENT | sha).headers["location"]
 
         def until_killed() -> Iterator[bytes]:
-            for first in range(0, 30 * MIB, MIB):
+            for first in range(0, 20 * MIB, MIB):
                 yield large[first : first + MIB]
             part = here.parts()[0]
             while part.stat().st_size < 17 * MIB:
                 time.sleep(0.01)
             process.send_signal(signal.SIGKILL)
             process.wait()
-            yield large[30 * MIB : 31 * MIB]
+            yield large[20 * MIB : 21 * MIB]
 
         with pytest.raises(httpx.TransportError):
             li.patch(url, 0, until_killed())
@@ -510,15 +542,15 @@ def test_full_disk_in_mid_upload(
 
 
 def test_memory_does_not_grow_with_the_file(here: Installation) -> None:
-    """256 MiB through the real parser and disk in blocks; tracemalloc sees at most 16 MiB."""
+    """96 MiB through the real parser and disk in blocks; tracemalloc sees at most 16 MiB."""
     import tracemalloc
 
     block = bytes(MIB)
     with served(here) as address, httpx.Client(base_url=address, timeout=60) as http:
         li = Sender(http, here.tokens["li"])
-        url = li.create(256 * MIB).headers["location"]
+        url = li.create(96 * MIB).headers["location"]
         tracemalloc.start()
-        refused = li.patch(url, 0, (block for _ in range(256)))
+        refused = li.patch(url, 0, (block for _ in range(96)))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert refused.status_code == 422  # zeros are no recording
