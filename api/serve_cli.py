@@ -8,13 +8,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.messages import told_in
-from api.settings import environment, service_settings
+from api.settings import ServiceSettings, environment, service_settings
 from observer.errors import Language
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def serve(
         from api.invitations import first_link
         from api.retention import Caretaker
 
-        settings = service_settings()
+        settings = _reached_at(service_settings(), host, port)
         site = make_site(settings)
         site.database.migrate()
         site.jobs.prepare()
@@ -76,10 +77,19 @@ def serve(
             proxy_headers=True,
             timeout_graceful_shutdown=5,
         )
-        with house, Caretaker(site):
+        # uvicorn raises the signal that ended it once more, when it has shut down
+        with house, Caretaker(site), suppress(KeyboardInterrupt):
             uvicorn.Server(config).run()
         site.jobs.close()
         site.database.close()
+
+
+def _reached_at(settings: ServiceSettings, host: str, port: int) -> ServiceSettings:
+    """With the address that is listened on, where OBSERVER_PUBLIC_URL names no other."""
+    if settings.public_url != ServiceSettings().public_url:
+        return settings
+    name = f"[{host}]" if ":" in host else host
+    return replace(settings, public_url=f"http://{name}:{port}")
 
 
 def work(
@@ -99,7 +109,10 @@ def work(
     """
     with told_in(_language()):
         if concurrency > 1:
-            with Workhouse(worker_commands(concurrency, device)) as house:
+            with (
+                Workhouse(worker_commands(concurrency, device)) as house,
+                suppress(KeyboardInterrupt),
+            ):
                 house.wait()
             return
         from api.app import log_as_json, make_site

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
 from api.columns import now
-from api.jobs import INTERACTIVE, Jobs
+from api.jobs import Jobs
 from api.locks import locks_of
 from api.tables import Worker
 
@@ -43,7 +43,7 @@ class Workplace:
         self.name = f"{self.host}-{os.getpid()}-{uuid4().hex[:8]}"
         self.stop = threading.Event()
         self.locks = locks_of(jobs.url, jobs.settings.data / "locks")
-        self._given_back: list[str] = []
+        self._given_back = False
 
     def run(self) -> None:
         """Work until `stop` is set; a run that is under way then goes back to the queue."""
@@ -53,8 +53,8 @@ class Workplace:
             self._report()
             with self.jobs.working(self.name, self._observe):
                 self._mind()
-            for run_id in self._given_back:
-                self.jobs.requeue(run_id, INTERACTIVE)
+            if self._given_back:
+                self._mend()  # queues them again, at their own priority
             self._strike_off(self.name)
         finally:
             self.locks.close()
@@ -62,7 +62,7 @@ class Workplace:
     def _observe(self, run_id: str) -> bool:
         done = self.work(run_id, self.name, self.stop)
         if not done:
-            self._given_back.append(run_id)
+            self._given_back = True
         return done
 
     def _mind(self) -> None:

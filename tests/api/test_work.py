@@ -260,6 +260,26 @@ def test_two_workers_share_the_queue_and_interactive_runs_go_first(
     assert json.dumps(runs[0].artefacts) == json.dumps(runs[1].artefacts)
 
 
+@ONE
+def test_of_two_workers_with_the_same_run_the_later_counts(script: Script, house: House) -> None:
+    # The first lost its lock without dying (its connection broke): it goes on all the while.
+    run_id = house.order(house.lesson())
+    first = start(Script(script.data, script.database_url, hold_at="words"))
+    while "words" not in script.calls():
+        time.sleep(0.02)
+    house.jobs.take_over(run_id)
+    second = start(Script(script.data, script.database_url))
+    run = wait_for_end(house, run_id)
+    (script.data / "go").touch()
+    while len(list((script.data / "work").glob("*"))) > 0:
+        time.sleep(0.05)
+    stop(first, second)
+    after = house.run(run_id)
+    assert (after.state, after.attempts) == (RunState.DONE, 2)
+    assert (after.worker, after.ended) == (run.worker, run.ended)
+    assert_whole(house, after)
+
+
 def test_postgresql_killed_in_the_middle_costs_a_pause_and_nothing_else(tmp_path: Path) -> None:
     with postgres.server() as superuser:
         url = postgres.new_database(postgres.plain_role(superuser))
