@@ -19,6 +19,34 @@ from api.tables import ApiToken, SignIn, User
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
+_BROWSERS = {
+    "MicroMessenger": "WeChat",
+    "Edg": "Edge",
+    "OPR": "Opera",
+    "Firefox": "Firefox",
+    "Chrome": "Chrome",
+    "Safari": "Safari",
+}
+_SYSTEMS = {
+    "Windows": "Windows",
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Macintosh": "macOS",
+    "Linux": "Linux",
+}
+
+
+def browser(agent: str) -> str:
+    """ "Chrome · Windows" out of what a browser calls itself; the first words of another program.
+
+    The first match counts: nearly all of them also call themselves Safari.
+    """
+    known = next((name for sign, name in _BROWSERS.items() if f"{sign}/" in agent), "")
+    system = next((name for sign, name in _SYSTEMS.items() if sign in agent), "")
+    return " · ".join(part for part in (known, system) if part) or agent[:40]
+
+
 @router.get("/account")
 def account(request: Request, db: Db, me: Me, language: Language) -> Response:
     """Who I am here, where I am signed in, my tokens."""
@@ -44,6 +72,7 @@ def _account_page(
         status=error.status if error else 200,
         user=db.exec(select(User).where(User.id == me.user_id)).one(),
         sessions=db.exec(own.order_by(col(SignIn.seen).desc())).all(),
+        browser=browser,
         this=digest(request.cookies.get(auth.SESSION_COOKIE, "")),
         tokens=db.exec(tokens.order_by(col(ApiToken.created).desc())).all(),
         now=now(),

@@ -14,6 +14,7 @@ from api.app import Service, create_app
 from api.deps import Site
 from api.invitations import invite
 from api.problems import LimitError
+from api.routes.account import browser
 from api.routes.signing import local
 from api.security import BODY_LIMIT, HEADERS, POLICY
 from tests.service_site import PASSWORD, client_of, person, site_in
@@ -257,3 +258,28 @@ def test_a_limit_says_when_to_come_back(site: Site) -> None:
 )
 def test_the_preferred_language(accepted: str, language: str) -> None:
     assert preferred(accepted) == language
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+            " Chrome/140.0 Safari/537.36 Edg/140.0",
+            "Edge · Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15"
+            " (KHTML, like Gecko) Mobile/15E148 MicroMessenger/8.0.60",
+            "WeChat · iPhone",
+        ),
+        (
+            "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox · Linux",
+        ),
+        ("curl/8.5.0", "curl/8.5.0"),
+        ("", ""),
+    ],
+)
+def test_a_browser_is_told_by_the_name_people_know(agent: str, name: str) -> None:
+    assert browser(agent) == name
