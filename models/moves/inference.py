@@ -10,7 +10,6 @@ replaces. Two thirds of the time are int8 products at nearly the machine's speed
 left to win but by fewer word pieces or a smaller network.
 """
 
-from math import sqrt
 from typing import Any
 
 import torch
@@ -42,7 +41,7 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(_: Any, query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
         q, k, v = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
-        mixed = torch.softmax(q @ k.transpose(2, 3) / sqrt(q.shape[-1]), -1) @ v
+        mixed = nn.functional.scaled_dot_product_attention(q, k, v)
         return mixed.transpose(1, 2).reshape(query.shape)
 
     @staticmethod
