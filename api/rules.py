@@ -6,6 +6,7 @@ that no condition is put on a condition.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -30,12 +31,18 @@ Rule = Callable[[Actor, Any], Condition]
 """A condition on the columns of a table class or of an alias of its table."""
 
 
+@cache
 def _alias(kind: type[SQLModel], name: str) -> Any:
-    """The columns of the bare table under a name that no statement uses.
+    """The columns of the bare table under a name that no statement uses; made once, it is slow.
 
     Bare, so that the condition on `kind` is not put on the condition itself again.
     """
     return SQLModel.metadata.tables[str(kind.__tablename__)].alias(f"scope_{name}").c
+
+
+def _all(column: Any, condition: Condition) -> Select[Any]:
+    """A list of its own, whatever statement it stands in: never correlated with that."""
+    return select(column).where(condition).correlate(None)
 
 
 def _reaches(actor: Actor, share: Any) -> Condition:
@@ -49,7 +56,7 @@ def _reaches(actor: Actor, share: Any) -> Condition:
 
 def _shared(actor: Actor) -> Select[Any]:
     share = _alias(Share, "share")
-    return select(share.lesson_id).where(_reaches(actor, share))
+    return _all(share.lesson_id, _reaches(actor, share))
 
 
 def _owned(actor: Actor, lesson: Any) -> Condition:
@@ -67,7 +74,7 @@ def _seen(actor: Actor, lesson: Any) -> Condition:
 
 def _owned_lessons(actor: Actor) -> Select[Any]:
     lesson = _alias(Lesson, "lesson")
-    return select(lesson.id).where(_owned(actor, lesson))
+    return _all(lesson.id, _owned(actor, lesson))
 
 
 def shareable(actor: Actor, lesson: Any) -> Condition:
@@ -80,7 +87,7 @@ def shareable(actor: Actor, lesson: Any) -> Condition:
 
 def _shareable_lessons(actor: Actor) -> Select[Any]:
     lesson = _alias(Lesson, "lesson")
-    return select(lesson.id).where(shareable(actor, lesson))
+    return _all(lesson.id, shareable(actor, lesson))
 
 
 def _of_lesson(lessons: Callable[[Actor], SelectBase]) -> Rule:
@@ -90,7 +97,7 @@ def _of_lesson(lessons: Callable[[Actor], SelectBase]) -> Rule:
 def _of_run(lessons: Callable[[Actor], SelectBase]) -> Rule:
     def rule(actor: Actor, row: Any) -> Condition:
         run = _alias(Run, "run")
-        return row.run_id.in_(select(run.id).where(run.lesson_id.in_(lessons(actor))))  # type: ignore[no-any-return]
+        return row.run_id.in_(_all(run.id, run.lesson_id.in_(lessons(actor))))  # type: ignore[no-any-return]
 
     return rule
 
@@ -121,9 +128,7 @@ def at_home(actor: Actor, row: Any) -> Condition:
     school = _alias(School, "school")
     return or_(
         row.school_id.in_(sorted(actor.schools())),
-        row.school_id.in_(
-            select(school.id).where(school.district_id.in_(sorted(actor.districts())))
-        ),
+        row.school_id.in_(_all(school.id, school.district_id.in_(sorted(actor.districts())))),
     )
 
 
@@ -149,10 +154,10 @@ def _known(actor: Actor, row: Any) -> Condition:
     )
     return or_(
         row.id == actor.user_id,
-        row.id.in_(select(membership.user_id).where(_colleagues(actor, membership))),
-        row.id.in_(select(lesson.teacher_id).where(_seen(actor, lesson))),
-        row.id.in_(select(lesson.uploader_id).where(_seen(actor, lesson))),
-        row.id.in_(select(share.user_id).where(share.lesson_id.in_(_owned_lessons(actor)))),
+        row.id.in_(_all(membership.user_id, _colleagues(actor, membership))),
+        row.id.in_(_all(lesson.teacher_id, _seen(actor, lesson))),
+        row.id.in_(_all(lesson.uploader_id, _seen(actor, lesson))),
+        row.id.in_(_all(share.user_id, share.lesson_id.in_(_owned_lessons(actor)))),
     )
 
 
@@ -162,7 +167,7 @@ def _schools(actor: Actor, row: Any) -> Condition:
     lesson = _alias(Lesson, "lesson")
     return or_(
         row.district_id.in_(sorted(actor.home_districts())),
-        row.id.in_(select(lesson.school_id).where(_seen(actor, lesson))),
+        row.id.in_(_all(lesson.school_id, _seen(actor, lesson))),
     )
 
 
@@ -184,7 +189,7 @@ def _my_consents(actor: Actor, row: Any) -> Condition:
 
 def _my_deliveries(actor: Actor, row: Any) -> Condition:
     webhook = _alias(tables.Webhook, "webhook")
-    return row.webhook_id.in_(select(webhook.id).where(_mine(actor, webhook)))  # type: ignore[no-any-return]
+    return row.webhook_id.in_(_all(webhook.id, _mine(actor, webhook)))  # type: ignore[no-any-return]
 
 
 def _entries(actor: Actor, row: Any) -> Condition:

@@ -109,10 +109,20 @@ def _narrow(state: ORMExecuteState) -> None:
     state.statement = state.statement.options(
         _Seen(),
         *(
-            _Narrowed(k, _rule(k, writing=k in targets)(actor, k), include_aliases=True)
+            _narrowed(state.session, actor, k, writing=k in targets)
             for k in sorted(kinds, key=lambda k: k.__name__)
         ),
     )
+
+
+def _narrowed(session: AnySession, actor: Actor, kind: type[Any], *, writing: bool) -> _Narrowed:
+    """The condition on `kind`; built once a session, which is dearer than the query itself."""
+    built: dict[Any, _Narrowed] = session.info.setdefault("_narrowed", {})
+    key = (actor, kind, writing)
+    if key not in built:
+        rule = _rule(kind, writing=writing)
+        built[key] = _Narrowed(kind, rule(actor, kind), include_aliases=True)
+    return built[key]
 
 
 def _targets(state: ORMExecuteState) -> set[type[Any]]:
