@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from fontTools import subset
+from fontTools import subset  # type: ignore[import-not-found] # a build tool, not a dependency
 
 RANGES = (
     (0x20, 0x7E), (0xA0, 0x24F), (0x370, 0x45F), (0x1E00, 0x1EFF), (0x2000, 0x20CF),
