@@ -137,7 +137,11 @@ def _conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
     for word in wanted.q.split():
         columns = (Lesson.title, Lesson.topic, Lesson.subject, User.name)
         yield or_(*(col(c).icontains(word, autoescape=True) for c in columns))
-    equal = {"school": Lesson.school_id, "subject": Lesson.subject, "grade": Lesson.grade}
+    equal: dict[str, Any] = {
+        "school": Lesson.school_id,
+        "subject": Lesson.subject,
+        "grade": Lesson.grade,
+    }
     equal |= {"teacher": Lesson.teacher_id, "type": Lesson.lesson_type}
     for name, column in equal.items():
         if value := getattr(wanted, name):
@@ -245,7 +249,7 @@ def desk(session: Session, actor: Actor) -> Desk:
     mine = is_mine(actor)
 
     def listed(*conditions: ColumnElement[bool], limit: int = 6) -> list[LessonRow]:
-        statement: Select[Any] = select(Lesson).where(*conditions)  # type: ignore[assignment]
+        statement: Select[Any] = select(Lesson).where(*conditions)
         order = (col(Lesson.created).desc(), col(Lesson.id))
         return rows_of(
             session, actor, session.scalars(statement.order_by(*order).limit(limit)).all()

@@ -445,7 +445,8 @@ def storage(request: Request, me: Administrator, site: TheSite, language: Langua
         load=load(site),
         free=site.storage.free_bytes(),
         least=site.settings.min_free_bytes,
-        models=[(w, w in there) for w in catalogue()],
+        installed=there,
+        absent=[w for w in catalogue() if w not in there],
     )
 
 

@@ -282,13 +282,17 @@ def share(
     """Let a person, a school or a district see the lesson."""
     found = _own(db, me, lesson_id, share=True)
     kind, _, target = to.partition(":")
-    columns = {"person": "user_id", "school": "school_id", "district": "district_id"}
     if to not in {value for group in _receivers(db, me).values() for value, _ in group}:
         raise not_found()
-    there = {columns[kind]: target, "lesson_id": found.id}
-    known = select(Share).filter_by(**there)
-    if db.exec(known).first() is None:
-        made = Share(shared_by=me.user_id, **there)
+    made = Share(
+        lesson_id=found.id,
+        user_id=target if kind == "person" else None,
+        school_id=target if kind == "school" else None,
+        district_id=target if kind == "district" else None,
+        shared_by=me.user_id,
+    )
+    same = made.model_dump(include={"lesson_id", "user_id", "school_id", "district_id"})
+    if db.exec(select(Share).filter_by(**same)).first() is None:
         db.add(made)
         record(db, "share.create", object_id=made.id, lesson=found, detail={"with": kind})
     return done(f"/lessons/{found.id}", "share.create")
