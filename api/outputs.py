@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from api.render.html import render_html
 from observer.files import sha256_of, write_atomically
 from observer.formats import write as write_transcript
 from observer.indicators import CATALOGUE, Indicator
@@ -63,6 +62,9 @@ def write_outputs(
     `sound` is an Opus copy of the recording's sound, put inside the page when `embed` is set
     and played from beside it otherwise. Raises OutputError.
     """
+    # Charts take a second to import, which workers of the service need not spend.
+    from api.render.html import render_html
+
     media = _relative(sound if sound is not None and not embed else recording, folder)
     page = render_html(
         observation,

@@ -311,11 +311,13 @@ def kill_and_restart(superuser: str) -> None:
     command = shlex.split((data / "postmaster.opts").read_text())
     os.kill(server, signal.SIGKILL)
     owner = data.stat()
-    identity = {} if os.geteuid() else {"user": owner.st_uid, "group": owner.st_gid}
+    user, group = (None, None) if os.geteuid() else (owner.st_uid, owner.st_gid)
     until = time.monotonic() + 30
     while time.monotonic() < until:
         time.sleep(1.0)  # its children notice, and let go of the shared memory
-        again = subprocess.Popen(command, cwd=data, stderr=subprocess.DEVNULL, **identity)
+        again = subprocess.Popen(
+            command, cwd=data, stderr=subprocess.DEVNULL, user=user, group=group
+        )
         time.sleep(1.0)
         if again.poll() is None:
             return
