@@ -192,7 +192,7 @@ def actor_of_token(site: "Site", text: str) -> Actor:
         if found is None:
             raise SignInError(
                 en="This token is unknown, revoked or expired. Make a new one in your account.",
-                zh="此令牌无效、已撤销或已过期，请在账户页面创建新的令牌。",
+                zh="此令牌无效、已撤销或已过期，请在账号页面创建新的令牌。",
             )
         token, user = found
         if token.used is None or moment - token.used > NOTED_EVERY:

@@ -110,7 +110,7 @@ def _known(session: Session, subject: str, claims: dict[str, Any]) -> User:
         raise SignInError(
             en="You have no account here. Ask the administrator to invite you with the e-mail"
             " address of your organisation.",
-            zh="您在本系统中没有账户。请管理员用您单位的邮箱地址邀请您。",
+            zh="您在本系统中没有账号。请管理员用您单位的邮箱地址邀请您。",
         )
     return user
 

@@ -40,6 +40,8 @@ class Passwords:
         hasher = Argon2Hasher(memory_cost=memory_kib, time_cost=passes, parallelism=1)
         self._argon2 = PasswordHash((hasher,))
         self._places = BoundedSemaphore(2)
+        # Who waits holds one of the web process's threads: a flood must leave some for others.
+        self._queue = BoundedSemaphore(12)
         self._nobody = self._argon2.hash(secrets.token_hex())
 
     def hash(self, password: str) -> str:
@@ -62,17 +64,18 @@ class Passwords:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        if not self._places.acquire(timeout=10):
+        if not self._queue.acquire(blocking=False):
             raise LimitError(
                 status=429,
-                retry_after=10,
-                en="Too many people are signing in just now. Try again in ten seconds.",
-                zh="当前登录人数过多，请十秒后重试。",
+                retry_after=5,
+                en="Too many people are signing in just now. Try again in a few seconds.",
+                zh="当前登录人数过多，请几秒后重试。",
             )
         try:
-            yield
+            with self._places:
+                yield
         finally:
-            self._places.release()
+            self._queue.release()
 
 
 def _normal(password: str) -> str:
@@ -146,6 +149,9 @@ def count_attempt(session: Session, keys: dict[str, str]) -> None:
 
     Raises LimitError when it comes too early; an attempt that is refused so is not counted.
     """
+    if session.get_bind().dialect.name == "postgresql":
+        # SQLite has one writer anyway; here attempts on one login wait for one another.
+        session.exec(select(func.pg_advisory_xact_lock(int(keys["login"][:15], 16))))
     moment = now()
     own = [FailedSignIn(key=key, at=moment) for key in keys.values()]
     session.add_all(own)

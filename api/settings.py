@@ -99,6 +99,12 @@ def service_settings(source: Mapping[str, str] | None = None) -> ServiceSettings
     """
     source = os.environ if source is None else source
     standard = ServiceSettings()
+    if bool(source.get("OBSERVER_OIDC_ISSUER")) != bool(source.get("OBSERVER_OIDC_CLIENT_ID")):
+        raise UsageError(
+            en="OBSERVER_OIDC_ISSUER and OBSERVER_OIDC_CLIENT_ID belong together: set both or"
+            " neither.",
+            zh="OBSERVER_OIDC_ISSUER 与 OBSERVER_OIDC_CLIENT_ID 须同时设置或同时不设置。",
+        )
     addresses = source.get("OBSERVER_METRICS_FROM")
     return ServiceSettings(
         data=Path(source.get("OBSERVER_DATA") or "observer-data"),
