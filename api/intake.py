@@ -5,131 +5,49 @@ caller's transaction; what a sender may not do is refused with words for people.
 by the caller (`api.jobs`), once all files of the lesson are there.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Literal
 
-from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
 from api import audit
 from api.access import Actor, may_write
+from api.arrivals import (
+    KINDS,
+    Arrival,
+    DuplicateError,
+    arrival_of,
+    invalid,
+    kind_of,
+    lesson_data,
+    safe_name,
+)
 from api.columns import now
 from api.examination import Examined, examine
-from api.lesson_data import LessonData, told_wrong
+from api.lesson_data import LessonData
 from api.manifest import ManifestError, ManifestRow, read_manifest
 from api.problems import ConflictError, InvalidError, NotAllowedError, not_found
 from api.storage import Storage
-from api.tables import (
-    Consent,
-    Lesson,
-    Membership,
-    Position,
-    Recording,
-    School,
-    Upload,
-    User,
-)
+from api.tables import Consent, Lesson, Membership, Position, Recording, School, User
 
 __all__ = [
+    "KINDS",
     "Arrival",
     "DuplicateError",
     "LessonData",
     "ManifestError",
     "ManifestRow",
-    "accept",
     "arrival_of",
     "check",
+    "lesson_data",
     "read_manifest",
     "receive",
+    "safe_name",
 ]
 
-Kind = Literal["recording", "transcript", "voice"]
-KINDS: tuple[Kind, ...] = ("recording", "transcript", "voice")
 _MAY_UPLOAD = (Position.RESEARCHER, Position.TEACHER, Position.LEADER)
 _MAY_UPLOAD_FOR_OTHERS = (Position.RESEARCHER, Position.LEADER)
-
-
-class DuplicateError(ConflictError):
-    """The same file belongs to a lesson already; `lesson_id` says to which."""
-
-    slug = "duplicate"
-
-    def __init__(self, *, en: str, zh: str, lesson_id: str = "") -> None:
-        super().__init__(en=en, zh=zh)
-        self.lesson_id = lesson_id
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_duplicate_again, (self.en, self.zh, self.lesson_id))
-
-
-def _duplicate_again(en: str, zh: str, lesson_id: str) -> DuplicateError:
-    return DuplicateError(en=en, zh=zh, lesson_id=lesson_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """What a sender says of a file."""
-
-    name: str
-    """The file's own name, made safe; it is shown and never becomes a path."""
-    lesson: LessonData | str
-    """Of a new lesson; or the id of the lesson that the file belongs to."""
-    kind: Kind | None = None
-    """None: a recording or a transcript, whichever it is inside."""
-    sha256: str = ""
-    """As the sender computed it; empty: not told."""
-    again: bool = False
-    """Wanted although the same file belongs to a lesson already."""
-    more: bool = False
-    """Further files of the lesson follow: it is not to be observed yet."""
-
-
-def arrival_of(details: Mapping[str, str]) -> Arrival:
-    """From an upload's metadata: filename, sha256, kind, again, more, and lesson or LessonData's
-    fields. Raises InvalidError that names the field.
-    """
-    said = {key: str(value) for key, value in details.items()}
-    name = safe_name(said.pop("filename", "") or said.pop("name", ""))
-    said.pop("name", None)
-    said.pop("filetype", None)  # what a browser guesses of the name: the content decides
-    sha, kind = said.pop("sha256", "").lower(), said.pop("kind", "")
-    again, more = _yes(said.pop("again", "")), _yes(said.pop("more", ""))
-    if sha and (len(sha) != 64 or set(sha) - set("0123456789abcdef")):
-        raise _invalid("sha256", "give 64 hexadecimal digits", "应为 64 位十六进制数字")
-    if kind and kind not in KINDS:
-        raise _invalid(
-            "kind", "give recording, transcript or voice", f"应为 {'、'.join(KINDS)} 之一"
-        )
-    known_kind = _kind(kind)
-    lesson: LessonData | str = said.pop("lesson", "")
-    if lesson and said:
-        raise _invalid(
-            next(iter(said)),
-            "the lesson is there already and is changed on its page",
-            "课例已存在，请在课例页面修改",
-        )
-    if not lesson:
-        lesson = lesson_data({"title": Path(name).stem[:200], **said})
-    return Arrival(name, lesson, known_kind, sha, again, more)
-
-
-def lesson_data(said: Mapping[str, object]) -> LessonData:
-    """LessonData of what a form or a program gives. Raises InvalidError that names the field."""
-    try:
-        return LessonData.model_validate(dict(said))
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0]) if first["loc"] else ""
-        if first["type"] == "extra_forbidden":
-            known = ", ".join(LessonData.model_fields)
-            raise _invalid(
-                field[:40], f"no such field; known: {known}", f"没有此字段；可用：{known}"
-            ) from error
-        told = told_wrong(field, said.get(field, ""))
-        raise _invalid(field, told.en, told.zh) from error
 
 
 def check(session: Session, actor: Actor, arrival: Arrival) -> None:
@@ -147,13 +65,6 @@ def check(session: Session, actor: Actor, arrival: Arrival) -> None:
         _refuse_no_consent(arrival.lesson)
         if arrival.sha256 and not arrival.again and arrival.kind != "voice":
             _refuse_duplicate(session, actor, arrival.sha256)
-
-
-def accept(
-    session: Session, storage: Storage, upload: Upload, file: Path, *, actor: Actor
-) -> tuple[Lesson, Recording]:
-    """A complete upload becomes a lesson's recording; see `receive`."""
-    return receive(session, storage, actor, arrival_of(upload.details), file)
 
 
 def receive(
@@ -178,7 +89,7 @@ def receive(
             zh=f"“{arrival.name}”在传输中损坏：收到的 sha256 为 {found.sha256[:12]}…，"
             f"发送方为 {arrival.sha256[:12]}…。请重新上传。",
         )
-    arrival = replace(arrival, sha256=found.sha256, kind=_kind(found.kind))
+    arrival = replace(arrival, sha256=found.sha256, kind=kind_of(found.kind))
     check(session, actor, arrival)
     if isinstance(arrival.lesson, str):
         known = _recording(session, _lesson(session, actor, arrival.lesson), found.kind)
@@ -313,7 +224,7 @@ def _school(session: Session, actor: Actor, said: str) -> School:
     if len(found) == 1:
         return found[0]
     names = [s.name for s in schools]
-    raise _invalid(
+    raise invalid(
         "school",
         f"{said[:60]!r} is not among your schools: {', '.join(names)}"
         if said
@@ -335,7 +246,7 @@ def _teacher(session: Session, actor: Actor, school: School, said: str) -> str |
         .where(Membership.position == Position.TEACHER.value)
     ).first()
     if teacher is None:
-        raise _invalid(
+        raise invalid(
             "teacher",
             f"{said!r} is the login of no teacher of {school.name}",
             f"“{said}”不是{school.name}任何教师的登录名",
@@ -351,13 +262,13 @@ def _teacher(session: Session, actor: Actor, school: School, said: str) -> str |
 
 def _refuse_no_consent(said: LessonData) -> None:
     if not said.consent:
-        raise _invalid(
+        raise invalid(
             "consent",
             "say whose consent covers the recording (guardians of class 3(2), the teacher …)",
             "请写明录制已获得谁的同意（如：三（2）班家长、授课教师）",
         )
     if said.consent_until is not None and said.consent_until < now().date():
-        raise _invalid(
+        raise invalid(
             "consent_until",
             f"the consent ended on {said.consent_until}: the recording may not be kept",
             f"知情同意已于 {said.consent_until} 到期，录制内容不可再保存",
@@ -389,25 +300,3 @@ def _consent(session: Session, actor: Actor, school: School, said: LessonData) -
     session.add(consent)
     session.flush()
     return consent
-
-
-def safe_name(name: str) -> str:
-    """A file name to show: its last part, without control and direction characters, ≤ 200 long."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    clean = "".join(c for c in last if c.isprintable() and c not in '<>:"|?*').strip(" .")
-    stem, dot, suffix = clean.rpartition(".")
-    if len(clean) > 200:
-        clean = f"{stem[: 199 - len(suffix)]}{dot}{suffix}" if len(suffix) < 20 else clean[:200]
-    return clean or "file"
-
-
-def _kind(text: str) -> Kind | None:
-    return next((kind for kind in KINDS if kind == text), None)
-
-
-def _yes(text: str) -> bool:
-    return text.strip().lower() in {"1", "yes", "true", "on"}
-
-
-def _invalid(field: str, en: str, zh: str) -> InvalidError:
-    return InvalidError(en=f"{field}: {en}.", zh=f"{field}：{zh}。")

@@ -19,15 +19,14 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.concurrency import run_in_threadpool
 
-from api import audit
 from api.access import Actor, actor_of
 from api.columns import now
-from api.examination import examine
-from api.intake import DuplicateError, arrival_of, check, receive
-from api.problems import ConflictError, InvalidError, LimitError, ServiceError, not_found
-from api.tables import Lesson, Recording, Run, Upload, User
+from api.intake import arrival_of, check
+from api.problems import InvalidError, LimitError, ServiceError, not_found
+from api.tables import Upload, User
 from api.transfers import Part, TransferError, Turns, drain, no_room
-from observer.errors import ObserverError, OutputError, RecordingError, TranscriptError
+from api.upload_ends import take_in, told
+from observer.errors import ObserverError
 
 if TYPE_CHECKING:
     from api.deps import Site
@@ -37,13 +36,6 @@ KEPT = timedelta(days=7)
 OPEN_AT_ONCE = 200
 """Unfinished uploads of one person."""
 _ORPHANED = timedelta(days=1)
-
-
-class RefusedError(ServiceError):
-    """The file arrived and could not be taken; said again to whoever asks about the upload."""
-
-    status = 422
-    slug = "refused"
 
 
 class Uploads:
@@ -121,7 +113,7 @@ class Uploads:
             return ended
         async with self._turns.turn(upload_id) as (handle, _stop):
             upload = await run_in_threadpool(self._begin, actor, upload_id, handle)
-            return await run_in_threadpool(self._finish, actor, upload, request_id)
+            return await run_in_threadpool(self._take_in, actor, upload, request_id)
 
     async def append(
         self,
@@ -161,7 +153,7 @@ class Uploads:
                 await run_in_threadpool(part.undo)
                 raise
             upload.offset = part.safe
-            return await run_in_threadpool(self._finish, actor, upload, request_id)
+            return await run_in_threadpool(self._take_in, actor, upload, request_id)
 
     async def remove(self, actor: Actor, upload_id: str) -> None:
         """Cancel an upload: its bytes and its row go. A lesson made of it stays."""
@@ -176,7 +168,7 @@ class Uploads:
         with self._site.database.session(actor) as session:
             upload = self.find(session, actor, upload_id)
             if upload.outcome:
-                return _told(upload)
+                return told(upload)
             if not self._turns.part(upload_id).exists():
                 raise _gone()
             return None
@@ -186,7 +178,7 @@ class Uploads:
         with self._site.database.session(actor) as session:
             upload = self.find(session, actor, upload_id)
             if upload.outcome:
-                return _told(upload)
+                return told(upload)
             there = os.fstat(handle).st_size
             if there < upload.offset:  # a restored database, say, without the files under way
                 upload.offset = there
@@ -208,77 +200,8 @@ class Uploads:
             session.delete(self.find(session, actor, upload_id))
         self._turns.part(upload_id).unlink(missing_ok=True)
 
-    # -- the end -----------------------------------------------------------------------------
-
-    def _finish(self, actor: Actor, upload: Upload, request_id: str = "") -> Upload:
-        """Take a whole file in; an upload that is not whole or was taken in is given back."""
-        if upload.outcome or upload.offset < upload.size:
-            return upload
-        part = self._turns.part(upload.id)
-        arrival = arrival_of(upload.details)
-        outcome: dict[str, Any]
-        sha = ""
-        try:
-            examined = examine(part, arrival.name, arrival.kind)
-            sha = examined.sha256
-            with self._site.database.session(actor, request_id) as session:
-                lesson, recording = receive(
-                    session, self._site.storage, actor, arrival, part, examined
-                )
-                run = None if arrival.more else self._order(session, actor, lesson)
-                outcome = {
-                    "lesson": lesson.id,
-                    "recording": recording.id,
-                    "kind": recording.kind,
-                    "run": run.id if run else "",
-                }
-                upload = self._ends(session, actor, upload.id, outcome)
-        except (ServiceError, RecordingError, TranscriptError) as error:
-            self._forget(sha)
-            with self._site.database.session(actor, request_id) as session:
-                upload = self._ends(session, actor, upload.id, _refusal(error))
-                slug = getattr(error, "slug", type(error).__name__)
-                audit.record(
-                    session, "upload.refuse", object_id=upload.id, detail={"problem": slug}
-                )
-        except OutputError as error:
-            raise no_room() from error
-        else:
-            if not self._site.storage.exists(sha):
-                # The last other lesson with this content was removed at this very moment.
-                self._site.storage.put(part, sha=sha)
-        part.unlink(missing_ok=True)
-        return _told(upload)
-
-    def _order(self, session: Session, actor: Actor, lesson: Lesson) -> Run | None:
-        """A run of the lesson, unless one was ordered since its newest file came."""
-        newest = session.exec(
-            select(func.max(Recording.created)).where(
-                Recording.lesson_id == lesson.id, Recording.kind != "voice"
-            )
-        ).one()
-        if newest is None:
-            return None
-        known = session.exec(
-            select(Run).where(Run.lesson_id == lesson.id, col(Run.created) >= newest)
-        ).first()
-        return known or self._site.jobs.order(session, lesson, by=actor)
-
-    def _ends(
-        self, session: Session, actor: Actor, upload_id: str, outcome: dict[str, Any]
-    ) -> Upload:
-        upload = self.find(session, actor, upload_id)
-        upload.outcome = outcome
-        session.add(upload)
-        return upload
-
-    def _forget(self, sha: str) -> None:
-        """Remove content that was stored for a lesson that then could not be entered."""
-        if not sha or not self._site.storage.exists(sha):
-            return
-        with self._site.database.system("uploads: does any lesson refer to a file") as session:
-            if session.exec(select(Recording.id).where(Recording.sha256 == sha)).first() is None:
-                self._site.storage.delete(sha)
+    def _take_in(self, actor: Actor, upload: Upload, request_id: str = "") -> Upload:
+        return take_in(self._site, actor, upload, self._turns.part(upload.id), request_id)
 
     # -- limits and order --------------------------------------------------------------------
 
@@ -342,7 +265,7 @@ class Uploads:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Raised to nobody: the outcome is in the row, other failures are tried again.
             with suppress(ObserverError, BlockingIOError):
-                self._finish(actor, upload)
+                self._take_in(actor, upload)
         except BlockingIOError:
             return
         finally:
@@ -355,29 +278,6 @@ class Uploads:
             name = part.name.removesuffix(".part")
             if name in at_once or (name not in kept and part.stat().st_mtime < before):
                 part.unlink(missing_ok=True)
-
-
-def _refusal(error: ObserverError) -> dict[str, Any]:
-    return {
-        "error": {
-            "slug": getattr(error, "slug", RefusedError.slug),
-            "status": getattr(error, "status", RefusedError.status),
-            "en": error.en,
-            "zh": error.zh,
-            "lesson": getattr(error, "lesson_id", ""),
-        }
-    }
-
-
-def _told(upload: Upload) -> Upload:
-    """The upload; raises its error when it could not be taken in."""
-    said = upload.outcome.get("error")
-    if not said:
-        return upload
-    if said["slug"] == DuplicateError.slug:
-        raise DuplicateError(en=said["en"], zh=said["zh"], lesson_id=said["lesson"])
-    refused = ConflictError if said["status"] == 409 else RefusedError
-    raise refused(en=said["en"], zh=said["zh"])
 
 
 def _gone() -> TransferError:
