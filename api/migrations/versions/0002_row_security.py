@@ -185,7 +185,8 @@ def _functions() -> None:
 def _as_the_service(name: str, kind: str, work: str, *, result: str = "", rows: str = "") -> None:
     """A function that sees all rows while it works, and what it saw before when it is done."""
     op.execute(
-        f"CREATE FUNCTION observer_{name}() RETURNS {kind} LANGUAGE plpgsql STABLE {rows} AS $$"
+        f"CREATE FUNCTION observer_{name}() RETURNS {kind} LANGUAGE plpgsql STABLE {rows}"
+        " SET search_path FROM CURRENT AS $$"
         " DECLARE was text := coalesce(current_setting('observer.system', true), '');"
         " found_one boolean;"
         " BEGIN PERFORM set_config('observer.system', 'on', true);"
