@@ -34,8 +34,7 @@ def push(
         Path,
         typer.Option(
             metavar="FILE",
-            help="CSV with a row a lesson: file, title, subject, grade, teacher, consent … "
-            "(docs/cli.md). 课例清单（CSV）。",
+            help="CSV with a row a lesson, see above. 课例清单（CSV），列名见上。",
         ),
     ],
     server: Annotated[str, typer.Option(metavar="URL", help="Address of the server. 服务器地址。")],
@@ -60,6 +59,14 @@ def push(
     """Send a folder of recordings to a server. 将一个文件夹的录像上传到服务器。
 
     It may be stopped and run again at any time: what has arrived is not sent again.
+
+    The manifest has a line of column names, English or Chinese, and a row a lesson; columns may be
+    left out and stand in any order: file (文件), transcript (转写) and voice (教师声音) name files
+    in FOLDER; title (标题), subject (学科), grade (年级), topic (课题), lesson_type (课型: 常态课,
+    公开课, 研究课), held_on (日期), round (轮次), teacher (教师: the login), school (学校),
+    language (语言: zh, en, auto); consent (知情同意: whose consent covers the recording; without
+    it nothing is taken), consent_reference (同意书编号), consent_until (同意有效期). Excel's CSV
+    in UTF-8 or GB18030.
     """
     spoken: Language = "en" if (language or environment().language) == "en" else "zh"
     with told_in(spoken):

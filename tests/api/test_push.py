@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from api import examination
 from api.cli import app
-from api.manifest import read_manifest
+from api.manifest import COLUMNS, read_manifest
 from api.push_client import PushError, Server, StoppedError, push_row
 from api.tables import Lesson, Recording, Run, Upload, User
 from observer.errors import UsageError
@@ -117,6 +117,12 @@ def test_what_was_stopped_goes_on_where_it_was(
     assert 3000 in sent  # what was there already is counted in one step, not sent again
     with here.site.database.system("test") as session:
         assert len(session.exec(select(Upload)).all()) == 1
+
+
+def test_the_help_names_every_column() -> None:
+    said = " ".join(CliRunner().invoke(app, ["push", "--help"]).output.split())
+    for column, aliases in COLUMNS.items():
+        assert any(f"{column} ({alias}" in said for alias in aliases)
 
 
 class Flaky(httpx.BaseTransport):
