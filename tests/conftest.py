@@ -50,12 +50,23 @@ def browser() -> "Iterator[Browser]":
 
 
 @pytest.fixture(scope="session")
-def postgres_role() -> Iterator[str]:
-    """Address of a role on a PostgreSQL of the tests that may make databases; no superuser."""
-    from tests.postgres import plain_role, server
+def postgres_superuser() -> Iterator[str]:
+    """Address of a superuser on a PostgreSQL of the tests."""
+    from tests.postgres import server
 
     with server() as superuser:
-        yield plain_role(superuser)
+        yield superuser
+
+
+@pytest.fixture(scope="session")
+def postgres_role(postgres_superuser: str) -> Iterator[str]:
+    """Address of a role there that may make databases and is bound by policies."""
+    from tests.postgres import drop_databases, plain_role
+
+    role = plain_role(postgres_superuser)
+    yield role
+    if os.environ.get("TEST_DATABASE_URL"):
+        drop_databases(role)
 
 
 @pytest.fixture

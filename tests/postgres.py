@@ -133,3 +133,19 @@ def new_database(role: str, template: str = "template1") -> str:
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template}")
     engine.dispose()
     return make_url(role).set(database=name).render_as_string(hide_password=False)
+
+
+def drop_databases(role: str) -> None:
+    """Leave a server that is not the tests' own as it was."""
+    from sqlalchemy import create_engine, make_url
+
+    address = make_url(role).set(drivername="postgresql+psycopg", database="postgres")
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        names = connection.exec_driver_sql(
+            "SELECT datname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba"
+            " WHERE rolname = 'observer' AND starts_with(datname, 'test_')"
+        ).scalars()
+        for name in names.all():
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
