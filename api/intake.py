@@ -116,8 +116,17 @@ def _lesson_for(session: Session, actor: Actor, said: LessonData | str) -> tuple
     """The lesson that the file belongs to, and whether it was made just now."""
     if isinstance(said, str):
         return _lesson(session, actor, said), False
+    return new_lesson(session, actor, said), True
+
+
+def new_lesson(session: Session, actor: Actor, said: LessonData) -> Lesson:
+    """A lesson without a file as yet.
+
+    Raises InvalidError, NotAllowedError, NotFoundError as `check` does.
+    """
     school = _school(session, actor, said.school)
     teacher_id = _teacher(session, actor, school, said.teacher)
+    _refuse_no_consent(said)
     lesson = Lesson(
         school_id=school.id,
         teacher_id=teacher_id,
@@ -134,7 +143,7 @@ def _lesson_for(session: Session, actor: Actor, said: LessonData | str) -> tuple
     )
     session.add(lesson)
     session.flush()
-    return lesson, True
+    return lesson
 
 
 def _entered(session: Session, lesson: Lesson, arrival: Arrival, found: Examined) -> Recording:
@@ -194,7 +203,7 @@ def _second(kind: str) -> ConflictError:
 
 
 def _refuse_duplicate(session: Session, actor: Actor, sha: str) -> None:
-    """Told only of lessons that the sender may see; others' stay unknown."""
+    """Told only of the sender's own lessons: others' stay unknown, shared ones are not theirs."""
     lesson = session.exec(
         select(Lesson)
         .join(Recording, col(Recording.lesson_id) == Lesson.id)
