@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
@@ -18,6 +18,7 @@ from api.problems import (
     LimitError,
     ServiceError,
     SignInError,
+    UnavailableError,
     not_found,
 )
 from observer.errors import (
@@ -138,6 +139,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _tell_invalid)
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(IntegrityError, _tell_clash)
+    app.add_exception_handler(OperationalError, _tell_database)
+    for kind in (DataError, UnicodeEncodeError):
+        app.add_exception_handler(kind, _tell_unstorable)
     app.add_exception_handler(Exception, _tell_defect)
 
 
@@ -188,6 +192,33 @@ def _tell_clash(request: Request, error: Exception) -> Response:
             en="This clashes with what is there already: the name may be taken, or somebody else"
             " was quicker. Load the page again and look.",
             zh="与已有内容冲突：名称可能已被使用，或他人已先行修改。请刷新页面后查看。",
+        ),
+    )
+
+
+def _tell_database(request: Request, error: Exception) -> Response:
+    """The database is away, or too busy to write."""
+    log.error("database in request %s", _name(request), exc_info=error)
+    response = answer(
+        request,
+        UnavailableError(
+            en="The database does not answer just now; nothing was changed. Try again in a few"
+            " seconds.",
+            zh="数据库暂时没有响应，没有任何内容被更改。请几秒后重试。",
+        ),
+    )
+    response.headers["retry-after"] = "5"
+    return response
+
+
+def _tell_unstorable(request: Request, error: Exception) -> Response:
+    """Characters that no database keeps (U+0000, half a surrogate pair), or too many of them."""
+    log.warning("unstorable text in request %s: %s", _name(request), type(error).__name__)
+    return answer(
+        request,
+        InvalidError(
+            en="A text holds characters that cannot be stored, or is too long. Type it again.",
+            zh="文本中含有无法保存的字符，或内容过长。请重新输入。",
         ),
     )
 

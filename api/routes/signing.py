@@ -16,6 +16,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 NEXT_COOKIE = "observer_next"
 Text = Annotated[str, Form(max_length=300)]
+Address = Annotated[str, Form(max_length=8000)]
 
 
 def local(address: str) -> str:
@@ -100,7 +101,7 @@ def sign_in(
     language: Language,
     login: Text,
     password: Annotated[str, Form()],
-    next: Text = "/",  # noqa: A002
+    next: Address = "/",  # noqa: A002
 ) -> Response:
     """Begin a session, or say what is wrong."""
     where = local(next)
@@ -236,7 +237,7 @@ def set_language(
     request: Request,
     site: TheSite,
     language: Annotated[str, Form(pattern="^(zh|en)$")],
-    next: Text = "/",  # noqa: A002
+    next: Address = "/",  # noqa: A002
 ) -> Response:
     """Remember the language in the browser, and with the person if one is signed in."""
     cookie = request.cookies.get(auth.SESSION_COOKIE, "")

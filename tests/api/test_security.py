@@ -3,7 +3,9 @@
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -11,6 +13,7 @@ from starlette.testclient import TestClient
 
 from api.answers import preferred
 from api.app import Service, create_app
+from api.db import Database
 from api.deps import Site
 from api.invitations import invite
 from api.problems import LimitError
@@ -232,6 +235,29 @@ def test_a_person_is_led_to_signing_in_and_back(site: Site) -> None:
 )
 def test_after_signing_in_nobody_is_sent_elsewhere(address: str) -> None:
     assert local(address) == "/"
+
+
+@pytest.mark.parametrize("login", ["chen\0", "\0", "\ud800", "x" * 300, "𠮷" * 300])
+def test_texts_that_cannot_be_stored_are_no_defect_of_ours(
+    tmp_path: Path, database: Database, login: str
+) -> None:
+    """PostgreSQL refuses U+0000, UTF-8 half a surrogate pair."""
+    site = site_in(tmp_path, database)
+    form = "login=" + quote(login, errors="surrogatepass") + "&password=a%00b"
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+    assert client_of(site).post("/sign-in", content=form, headers=kind).status_code in {401, 422}
+    assert client_of(site).get("/invitation/%00%ed%a0%80").status_code == 404
+    bearer = {"authorization": b"Bearer obs_\xff\xfe"}
+    assert client_of(site).get("/account", headers=bearer).status_code == 303
+
+
+def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
+    site = site_in(tmp_path)
+    away = replace(site, database=Database("postgresql://observer@127.0.0.1:9/observer"))
+    answer = client_of(away).post("/sign-in", data={"login": "chen", "password": PASSWORD})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "does not answer" in answer.text
+    site.database.close()
 
 
 def test_a_limit_says_when_to_come_back(site: Site) -> None:
