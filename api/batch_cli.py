@@ -6,20 +6,18 @@ the table again. Closing it stops nothing; workers go on.
 
 import hashlib
 import time
-from collections import Counter
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from api.batch_table import STATES, Seen, summary, table
 from api.messages import told_in
 from api.settings import environment, service_settings
 from observer.errors import Language, ObserverError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
     from sqlmodel import Session
 
     from api.access import Actor
@@ -29,24 +27,6 @@ if TYPE_CHECKING:
 
 EVERY = 2.0
 """Seconds between two looks at the batch."""
-SHOWN = 12
-"""Lessons under way that the table names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A lesson of the batch: where its newest run is."""
-
-    title: str
-    run_id: str
-    state: str
-    stage: str
-    progress: float
-    error: str
-    duration: float
-    """Seconds of recording; 0 where there is none."""
-    started: datetime | None
-    ended: datetime | None
 
 
 def batch(
@@ -98,7 +78,7 @@ def batch(
             try_again(site, me, mine)
         with Workhouse(worker_commands(workers, device)):
             lessons = watch(site, me, mine, screen, language)
-        raise typer.Exit(_summary(lessons, refused, screen, language))
+        raise typer.Exit(summary(lessons, refused, screen, language))
 
 
 def person(site: "Site", login: str) -> "Actor":
@@ -263,89 +243,8 @@ def watch(
                 for lesson in lessons:
                     if told.get(lesson.run_id) != lesson.state:
                         told[lesson.run_id] = lesson.state
-                        said = f"{lesson.title}: {_STATES[language][lesson.state]}"
+                        said = f"{lesson.title}: {STATES[language][lesson.state]}"
                         screen.print(said, markup=False, highlight=False)
             if all(lesson.ended is not None for lesson in lessons):
                 return lessons
             time.sleep(EVERY)
-
-
-def table(lessons: list[Seen], language: Language, *, idle: bool = False) -> "RenderableType":
-    """Sums, pace, time left, and the lessons under way."""
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    from api.batch import STAGE_NAMES
-
-    names = _STATES[language]
-    sums = Counter(lesson.state for lesson in lessons)
-    head = " · ".join(f"{names[state]} {sums[state]}" for state in names if sums[state])
-    under_way = Table(box=None, padding=(0, 1), show_header=False)
-    for lesson in [x for x in lessons if x.state == "working"][:SHOWN]:
-        stage = STAGE_NAMES[language].get(lesson.stage, "")
-        bar = ProgressBar(1.0, lesson.progress, width=24)
-        under_way.add_row(Text(lesson.title), bar, f"{lesson.progress:.0%}", stage)
-    lines: list[RenderableType] = [Text(head, style="bold"), Text(pace(lessons, language))]
-    if idle:
-        lines.append(Text(_IDLE[language], style="yellow"))
-    return Group(*lines, under_way)
-
-
-def pace(lessons: list[Seen], language: Language) -> str:
-    """Lessons and hours of recording an hour, and the time left; empty before the first end.
-
-    Reckoned from the first start to the last end, so that a table opened later says the same.
-    """
-    done = [x for x in lessons if x.state == "done" and x.started and x.ended]
-    if not done:
-        return ""
-    began = min(x.started for x in done if x.started)
-    hours = (max(x.ended for x in done if x.ended) - began).total_seconds() / 3600
-    if hours <= 0:
-        return ""
-    left = sum(1 - x.progress for x in lessons if x.ended is None)
-    minutes = round(60 * left * hours / len(done))
-    heard = sum(x.duration for x in done) / 3600 / hours
-    rate = len(done) / hours
-    if language == "zh":
-        return f"每小时 {rate:.1f} 节（录音 {heard:.1f} 小时）· 约剩 {_clock(minutes)}"
-    return f"{rate:.1f} lessons an hour ({heard:.1f} h of recording) · {_clock(minutes)} left"
-
-
-def _clock(minutes: int) -> str:
-    return f"{minutes // 60}:{minutes % 60:02}"
-
-
-def _summary(
-    lessons: list[Seen], refused: list[tuple[str, str]], screen: "Console", language: Language
-) -> int:
-    """What came of it; 1 when a lesson could not be observed."""
-    bad = [(x.title, x.error or _STATES[language][x.state]) for x in lessons if x.state != "done"]
-    bad += refused
-    fine = sum(x.state == "done" for x in lessons)
-    screen.print(_ENDED[language].format(fine=fine, bad=len(bad)), highlight=False)
-    for title, why in bad:
-        screen.print(f"  {title}: {why}", markup=False, highlight=False)
-    return 1 if bad else 0
-
-
-_STATES: dict[Language, dict[str, str]] = {
-    "zh": {
-        "queued": "排队", "working": "处理中", "done": "完成", "failed": "失败",
-        "set_aside": "搁置", "cancelled": "已取消",
-    },
-    "en": {
-        "queued": "waiting", "working": "working", "done": "done", "failed": "failed",
-        "set_aside": "set aside", "cancelled": "cancelled",
-    },
-}  # fmt: skip
-_IDLE: dict[Language, str] = {
-    "zh": "没有正在运行的处理进程：请启动 observer serve 或 observer work。",
-    "en": "No worker is running: start observer serve or observer work.",
-}
-_ENDED: dict[Language, str] = {
-    "zh": "完成 {fine} 节，未完成 {bad} 节。",
-    "en": "{fine} lessons observed, {bad} not.",
-}

@@ -1,4 +1,4 @@
-"""What a run tells while it is worked on: its stage, its progress, and each finished stage.
+"""What a run tells while it is worked on: its stage, each finished stage, and what it died of.
 
 Every write asks whether the run still is this worker's, in this attempt: of two workers that
 believe to have the same run (one was stopped, or lost its database) only the later one counts.
@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import structlog
 from sqlalchemy import String, cast, update
@@ -20,6 +21,7 @@ from sqlmodel import Session, col, select
 from api.columns import now
 from api.jobs import Options
 from api.tables import Recording, Run, RunState, Step
+from observer.errors import ObserverError
 from observer.job import Step as Place
 
 if TYPE_CHECKING:
@@ -189,3 +191,43 @@ def remove_unused(
             used = any(session.exec(use).first() is not None for use in uses)
         if not used:
             storage.delete(sha)
+
+
+class Watched:
+    """Notes what an attempt died of when that is no known failure; the error goes on its way."""
+
+    def __init__(self, database: "Database", task: Task) -> None:
+        self.database = database
+        self.task = task
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None or issubclass(kind, ObserverError | NotOurs | Stopping):
+            return
+        _log.error("run_crashed", run=self.task.run_id, exc_info=(kind, error, trace))
+        try:
+            with self.database.system("why an attempt crashed") as session:
+                own(session, self.task).error = {"class": kind.__name__}
+        except (OperationalError, NotOurs):
+            return
+
+
+def crashes(error: dict[str, str], attempts: int) -> dict[str, str]:
+    """Why a run is set aside, in words."""
+    kind = error.get("class", "")
+    en = f" The last failure was {kind}." if kind else " The worker process died each time."
+    zh = f"最后一次故障为 {kind}。" if kind else "每次均为处理进程异常终止。"
+    return {
+        "class": kind or "Crash",
+        "en": f"The lesson was set aside after {attempts} crashes.{en} Look at the worker's"
+        " log (memory, damaged recording), then start the run again.",
+        "zh": f"处理该课时连续 {attempts} 次崩溃，已搁置。{zh}"
+        "请查看处理进程的日志（内存、录音是否损坏），然后重新运行。",
+    }

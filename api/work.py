@@ -11,18 +11,27 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import structlog
-from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col, delete, select
 
 from api.audit import record
 from api.batch import RECORDINGS, TRANSCRIPTS
 from api.columns import now
 from api.compose import TAKES_HOT_WORDS, EngineNames, build
-from api.diary import Diary, NotOurs, Stopping, Task, forget_stages, own, patiently, remove_unused
+from api.diary import (
+    Diary,
+    NotOurs,
+    Stopping,
+    Task,
+    Watched,
+    crashes,
+    forget_stages,
+    own,
+    patiently,
+    remove_unused,
+)
 from api.jobs import Options
 from api.outputs import PLAYABLE
 from api.settings import Environment
@@ -77,7 +86,7 @@ class LessonWork:
             return True
         place = self.folder / f"{task.run_id}.{task.attempt}"
         try:
-            with _Watched(self, task):
+            with Watched(self.database, task):
                 self._observe(task, place, stop)
         except NotOurs:
             _log.info("run_left", run=run_id)
@@ -111,7 +120,7 @@ class LessonWork:
             lesson = session.get_one(Lesson, run.lesson_id)
             if run.attempts >= self.max_attempts:
                 run.state, run.ended = RunState.SET_ASIDE.value, now()
-                run.error = _crashes(run.error)
+                run.error = crashes(run.error, self.max_attempts)
                 record(session, "run.set_aside", object_id=run.id, lesson=lesson)
                 return None
             run.state, run.worker, run.started = RunState.WORKING.value, worker, now()
@@ -246,46 +255,6 @@ class LessonWork:
             )
             self._engines = (wanted, built)
         return self._engines[1]
-
-
-class _Watched:
-    """Notes what an attempt died of when that is no known failure; the error goes on its way."""
-
-    def __init__(self, work: LessonWork, task: Task) -> None:
-        self.work = work
-        self.task = task
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None or issubclass(kind, ObserverError | NotOurs | Stopping):
-            return
-        _log.error("run_crashed", run=self.task.run_id, exc_info=(kind, error, trace))
-        try:
-            with self.work.database.system("why an attempt crashed") as session:
-                own(session, self.task).error = {"class": kind.__name__}
-        except (OperationalError, NotOurs):
-            return
-
-
-def _crashes(error: dict[str, str]) -> dict[str, str]:
-    """Why a run is set aside, in words."""
-    kind = error.get("class", "")
-    en = f" The last failure was {kind}." if kind else " The worker process died each time."
-    zh = f"最后一次故障为 {kind}。" if kind else "每次均为处理进程异常终止。"
-    return {
-        "class": kind or "Crash",
-        "en": f"The lesson was set aside after {MAX_ATTEMPTS} crashes.{en} Look at the worker's"
-        " log (memory, damaged recording), then start the run again.",
-        "zh": f"处理该课时连续 {MAX_ATTEMPTS} 次崩溃，已搁置。{zh}"
-        "请查看处理进程的日志（内存、录音是否损坏），然后重新运行。",
-    }
 
 
 def _write_figures(session: Session, run: Run, observation: Observation) -> None:

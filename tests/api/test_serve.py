@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 from sqlmodel import select
 
-from api import batch_cli
-from api.batch_cli import Seen, batch_of, look, pace, person, take_in, try_again, watch
+from api.batch_cli import batch_of, look, person, take_in, try_again, watch
+from api.batch_table import Seen, pace, summary
 from api.columns import now
 from api.db import Database
 from api.manifest import read_manifest
@@ -213,7 +213,7 @@ def test_a_batch_goes_on_where_it_was_closed_and_ends_with_what_failed(
         worker.terminate()
         worker.wait(30)
     assert [x.state for x in lessons] == ["done", "done"]
-    assert batch_cli._summary(lessons, refused, screen, "zh") == 1
+    assert summary(lessons, refused, screen, "zh") == 1
     told = capsys.readouterr().out
     assert "完成 2 节，未完成 1 节。" in told
     assert "第一课: 完成" in told
