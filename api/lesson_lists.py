@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_
+from sqlalchemy import ColumnElement, Select, and_, or_
 from sqlmodel import Session, col, func, select
 
 from api.access import Actor
@@ -116,24 +116,33 @@ def newest_state() -> Any:
     )
 
 
+def newest_is(states: tuple[str, ...]) -> ColumnElement[bool]:
+    """The newest run is in one of `states`; lessons without such a run are left out first, by an
+    index, so that few are looked at closely."""
+    ever = col(Lesson.id).in_(select(Run.lesson_id).where(col(Run.state).in_(states)))
+    newest: ColumnElement[bool] = newest_state().in_(states)
+    return and_(ever, newest)
+
+
 def matching(
     session: Session, actor: Actor, wanted: Filters, number: int
 ) -> tuple[list[LessonRow], int]:
     """Page `number` (from 1) of the lessons that fit, newest first, and how many fit in all."""
-    conditions = list(_conditions(actor, wanted))
-    base = select(Lesson).join(User, col(User.id) == Lesson.teacher_id, isouter=True)
-    ordered = base.where(*conditions).order_by(
+    narrowed = list(conditions(actor, wanted))
+    base, count = select(Lesson), select(func.count(col(Lesson.id)))
+    if wanted.q:  # names of people cost a condition of their own, so only where they are asked for
+        base = base.join(User, col(User.id) == Lesson.teacher_id, isouter=True)
+        count = count.join(User, col(User.id) == Lesson.teacher_id, isouter=True)
+    ordered = base.where(*narrowed).order_by(
         col(Lesson.held_on).desc().nulls_last(), col(Lesson.created).desc(), col(Lesson.id)
     )
-    count = select(func.count(col(Lesson.id))).join(
-        User, col(User.id) == Lesson.teacher_id, isouter=True
-    )
-    total = session.exec(count.where(*conditions)).one()
+    total = session.exec(count.where(*narrowed)).one()
     found = session.exec(ordered.offset((max(1, number) - 1) * SHEET).limit(SHEET)).all()
     return rows_of(session, actor, found), total
 
 
-def _conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
+def conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
+    """What `wanted` narrows to; words also look at `User`, which the statement then joins."""
     for word in wanted.q.split():
         columns = (Lesson.title, Lesson.topic, Lesson.subject, User.name)
         yield or_(*(col(c).icontains(word, autoescape=True) for c in columns))
@@ -154,7 +163,7 @@ def _conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
         yield col(Lesson.held_on) <= until
     states = {"open": OPEN, "done": (RunState.DONE.value,), "failed": BROKEN}.get(wanted.state)
     if states:
-        yield newest_state().in_(states)
+        yield newest_is(states)
     elif wanted.state == "none":
         yield newest_state().is_(None)
     mine = is_mine(actor)
@@ -171,6 +180,8 @@ def is_mine(actor: Actor) -> ColumnElement[bool]:
 
 def rows_of(session: Session, actor: Actor, lessons: Sequence[Lesson]) -> list[LessonRow]:
     """The lessons with what a list says of each, in five statements however many there are."""
+    if not lessons:
+        return []
     ids = [lesson.id for lesson in lessons]
     runs: dict[str, Run] = {}
     for run in session.exec(
@@ -205,7 +216,9 @@ def rows_of(session: Session, actor: Actor, lessons: Sequence[Lesson]) -> list[L
 
 def names_of(session: Session, ids: Iterable[str | None]) -> dict[str, str]:
     """Person → name, of those whom the reader may know."""
-    wanted = [i for i in ids if i]
+    wanted = {i for i in ids if i}
+    if not wanted:
+        return {}
     return dict(session.exec(select(User.id, User.name).where(col(User.id).in_(wanted))).all())
 
 
@@ -245,22 +258,40 @@ class Desk:
 
 def desk(session: Session, actor: Actor) -> Desk:
     """What the home page shows to `actor`."""
-    newest = newest_state()
     mine = is_mine(actor)
 
-    def listed(*conditions: ColumnElement[bool], limit: int = 6) -> list[LessonRow]:
-        statement: Select[Any] = select(Lesson).where(*conditions)
+    def listed(*conditions: ColumnElement[bool], limit: int = 6) -> Sequence[Lesson]:
         order = (col(Lesson.created).desc(), col(Lesson.id))
-        return rows_of(
-            session, actor, session.scalars(statement.order_by(*order).limit(limit)).all()
-        )
+        statement: Select[Any] = select(Lesson).where(*conditions).order_by(*order)
+        return session.scalars(statement.limit(limit)).all()
 
-    shared = select(Share.lesson_id)
+    lists = (
+        listed(mine, newest_is(OPEN), limit=8),
+        listed(mine, newest_is(BROKEN)),
+        listed(mine, col(Lesson.consent_id).is_(None)),
+        _reported(session, actor),
+        listed(~mine, col(Lesson.id).in_(select(Share.lesson_id))),
+    )
+    lessons = {lesson.id: lesson for found in lists for lesson in found}
+    rows = {row.lesson.id: row for row in rows_of(session, actor, list(lessons.values()))}
+    working, broken, without, done, shared = ([rows[x.id] for x in found] for found in lists)
     return Desk(
-        working=listed(mine, newest.in_(OPEN), limit=8),
-        broken=listed(mine, newest.in_(BROKEN)),
-        without_consent=listed(mine, col(Lesson.consent_id).is_(None)),
-        recent=listed(mine, newest == RunState.DONE.value),
-        shared=listed(~mine, col(Lesson.id).in_(shared)),
+        working=working,
+        broken=broken,
+        without_consent=without,
+        recent=[row for row in done if row.run and row.run.state == RunState.DONE][:6],
+        shared=shared,
         total=session.exec(select(func.count(col(Lesson.id)))).one(),
     )
+
+
+def _reported(session: Session, actor: Actor) -> list[Lesson]:
+    """The person's lessons with the newest finished runs."""
+    found = session.exec(
+        select(Lesson)
+        .join(Run, col(Run.lesson_id) == Lesson.id)
+        .where(is_mine(actor), Run.state == RunState.DONE.value)
+        .order_by(col(Run.created).desc(), col(Run.id))
+        .limit(20)
+    ).all()
+    return list({lesson.id: lesson for lesson in found}.values())[:10]

@@ -9,12 +9,15 @@ MODULES = (
     "signing",
     "account",
     "pages",
+    "lesson_forms",
     "administration",
+    "administration_people",
     "uploads",
     "media",
     "progress",
     "exports",
     "v1",
+    "v1_account",
 )
 """In the order in which they are asked."""
 
