@@ -36,6 +36,8 @@ from tests.upload_service import CONSENT, Sender
 
 SECRET = "秘密的课"
 """Stands in everything that belongs to the lesson."""
+HOOK = "hidden-hook"
+"""The same for addresses."""
 STRANGERS = ("colleague", "staff", "outsider", "neighbour", "stranger", "administrator")
 KEPT = (
     tables.Lesson,
@@ -125,7 +127,7 @@ class House:
             run.ended, run.error = now(), {"en": SECRET, "zh": SECRET}
             share = tables.Share(lesson_id=lesson.id, user_id=p.leader.id, shared_by=p.teacher.id)
             hook = tables.Webhook(
-                user_id=p.teacher.id, url=f"https://example.org/{SECRET}", secret="0" * 64
+                user_id=p.teacher.id, url=f"https://example.org/{HOOK}", secret="0" * 64
             )
             batch = tables.Batch(user_id=p.teacher.id, name=SECRET)
             token, _ = create_token(
@@ -153,6 +155,10 @@ class House:
                 "school": p.school.id,
                 "district": p.district.id,
             }
+            self.removable = [
+                (type(row), row.model_dump())
+                for row in (lesson, recording, run, share, hook, token)
+            ]
         made = Sender(self.client(), writing).create(5, CONSENT | {"title": SECRET})
         self.ids["upload"] = made.headers["location"].rsplit("/", 1)[1]
 
@@ -180,7 +186,9 @@ class House:
                 document = value
             elif "form" in kind:
                 form = value
-        form = form | self._filled(f"{method} {route}") if form is not None else None
+        filled = self._filled(f"{method} {route}")
+        form = form | filled if form is not None else None
+        document = document | filled if isinstance(document, dict) else document
         named = re.findall(r"{(\w+?)(?:_id)?}", route)
         secret = bool({"lesson", "run", "share", "upload"} & set(named))
         return Call(method, route, path, query, form, document, secret)
@@ -189,6 +197,8 @@ class House:
         """Fields whose meaning the description does not tell."""
         school = f"school:{self.ids['school']}"
         return {
+            "POST /api/v1/lessons": {"consent": "三（2）班家长"},
+            "POST /api/v1/webhooks": {"url": "https://example.org/another"},
             "POST /administration/people": {"where": school},
             "POST /administration/people/{user_id}/memberships/add": {"where": school},
             "POST /administration/schools/{school_id}": {"name": "renamed"},
@@ -248,6 +258,14 @@ class House:
         if token:
             client.headers["authorization"] = f"Bearer {token}"
         return client
+
+    def mend(self) -> None:
+        """Put back what was removed: several routes remove the same thing."""
+        with self.site.database.system("test: mend") as session:
+            for kind, data in self.removable:
+                if session.get(kind, data["id"]) is None:
+                    session.add(kind(**data))
+                    session.flush()
 
     def rows(self) -> dict[str, Any]:
         """Everything that is kept, but what an administrator's change of retention moves."""
@@ -312,7 +330,9 @@ def learnt(house: House, call: Call, answer: httpx.Response) -> list[str]:
     told = [what for what in ("lesson", "run", "upload", "token") if house.ids[what] in body]
     echoed = call.path + str(call.query) + str(call.form) + str(call.document)
     told = [what for what in told if house.ids[what] not in echoed]
-    return told + ([SECRET] if SECRET in body else [])
+    if call.route.endswith("/audit"):
+        told = []  # identifiers are what the audit is made of; what they name is not in it
+    return told + [mark for mark in (SECRET, HOOK) if mark in body]
 
 
 def test_every_route_is_walked(house: House) -> None:
@@ -386,6 +406,7 @@ VAIN = {
     "GET /sign-in/oidc": "no provider is set up",
     "GET /sign-in/oidc/return": "no provider is set up",
     "POST /account/password": "the old password is made up",
+    "POST /api/v1/runs/{run_id}/retry": "the run has not failed",
 }
 """What nobody can do here, and why."""
 
@@ -396,6 +417,7 @@ def test_the_walk_is_not_in_vain(house: House) -> None:
     owner, boss = (house.client(u.id) for u in (house.people.teacher, house.people.administrator))
     in_vain = []
     for call in house.calls:
+        house.mend()
         client = boss if call.route.startswith("/administration") else owner
         answer = call.send(client)
         if answer.status_code >= 400 and str(call) not in VAIN:
