@@ -15,6 +15,7 @@ from structlog.typing import Processor
 
 from api.answers import install
 from api.deps import Site
+from api.problems import PROBLEMS
 from api.routes import routers
 from api.security import Guard
 from api.settings import ServiceSettings
@@ -72,7 +73,7 @@ def create_app(settings: ServiceSettings, *, site: Site | None = None) -> FastAP
     )
     install(app)
     for router in routers():
-        app.include_router(router)
+        app.include_router(router, responses=PROBLEMS)
     app.mount("/static", Static(directory=str(files("api") / "static")), name="static")
     return app
 

@@ -10,7 +10,7 @@ ServiceError
 └── UnavailableError   503   something the service stands on is not there
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from observer.errors import ObserverError
 
@@ -94,3 +94,19 @@ def not_found() -> NotFoundError:
         " the person who owns it to share it.",
         zh="这里没有内容，或者尚未与您共享。请检查网址，或请所有者与您共享。",
     )
+
+
+_DOCUMENT = {"content": {"application/problem+json": {"schema": {"type": "object"}}}}
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": told, **_DOCUMENT}
+    for status, told in {
+        400: "The request cannot be understood.",
+        401: "No token, or one that is unknown or expired.",
+        403: "The token or the person may not do this.",
+        404: "Not there, or not shared with you.",
+        409: "It clashes with what is there.",
+        413: "The body is too large.",
+        422: "A value cannot be taken; `fields` names it.",
+    }.items()
+}
+"""What every operation of the interface may answer besides its result, for OpenAPI."""
