@@ -21,6 +21,7 @@ from api.columns import now
 from api.jobs import Jobs
 from api.locks import locks_of
 from api.tables import Worker
+from api.webhooks import Messenger
 
 Work = Callable[[str, str, threading.Event], bool]
 """Do a run: its id, the worker's name, and what is set when the worker must stop. False: the run
@@ -51,7 +52,8 @@ class Workplace:
         self.locks.take(self.name)
         try:
             self._report()
-            with self.jobs.working(self.name, self._observe):
+            messenger = Messenger(self.jobs, every=5 * self.tick)
+            with messenger, self.jobs.working(self.name, self._observe):
                 self._mind()
             if self._given_back:
                 self._mend()  # queues them again, at their own priority

@@ -1,0 +1,297 @@
+"""Webhooks against a real server on this machine: what it is sent, when, and when not."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from sqlmodel import col, select
+
+from api.columns import now
+from api.db import Database
+from api.tables import Delivery, Run, RunState, Share, User, Webhook
+from api.webhooks import PAUSES, Messenger, deliver, forbidden
+from tests.service_factory import People, people
+from tests.service_site import site_in
+
+SECRET = "5ec2e7" * 8
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps what it is sent, answers with `status`, and leads away where that is a redirect."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.status = 204
+        self.received: list[tuple[str, dict[str, str], bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.server_port}/hook?key=1"
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.server.received.append((self.path, headers, body))
+        self.send_response(self.server.status)
+        self.send_header("location", "/elsewhere")
+        self.end_headers()
+
+    do_GET = do_POST  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on the terminal."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A web server that takes messages."""
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def hook(database: Database, owner: User, url: str, **changes: object) -> Webhook:
+    """A webhook that is an hour old."""
+    row = Webhook(user_id=owner.id, url=url, secret=SECRET, created=now() - timedelta(hours=1))
+    with database.system("test") as session:
+        session.add(row.sqlmodel_update(changes))
+    return row
+
+
+def end(database: Database, run: Run, *, ago: timedelta = timedelta(minutes=1)) -> None:
+    """The run has ended."""
+    with database.system("test") as session:
+        row = session.get_one(Run, run.id)
+        row.ended, row.state = now() - ago, RunState.DONE.value
+
+
+def delivery(database: Database) -> Delivery:
+    """The only one there is."""
+    with database.system("test") as session:
+        return session.exec(select(Delivery)).one()
+
+
+def test_the_owner_is_told_once_and_can_check_who_told(
+    database: Database, people: People, receiver: Receiver
+) -> None:
+    hook(database, people.teacher, receiver.url)
+    assert deliver(database, allow_loopback=True) == 0  # the run has no end
+    end(database, people.run)
+    assert deliver(database, allow_loopback=True) == 1
+    assert deliver(database, allow_loopback=True) == 0
+    ((path, headers, body),) = receiver.received
+    told = json.loads(body)
+    row = delivery(database)
+    assert path == "/hook?key=1"
+    assert headers["host"] == f"localhost:{receiver.server_port}"  # the name, not the address
+    assert headers["content-type"] == "application/json"
+    assert told["event"] == "run.ended"
+    assert told["id"] == row.id
+    assert set(told) == {"event", "id", "run"}
+    assert set(told["run"]) == {"id", "lesson_id", "state", "created", "ended"}
+    assert (told["run"]["id"], told["run"]["lesson_id"]) == (people.run.id, people.lesson.id)
+    assert told["run"]["state"] == "done"
+    assert told["run"]["ended"].endswith("Z")
+    # As the receiver checks it: HMAC-SHA256 of "t.body" with the secret.
+    parts = dict(part.split("=") for part in headers["observer-signature"].split(","))
+    signed = parts["t"].encode() + b"." + body
+    assert parts["v1"] == hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
+    assert abs(int(parts["t"]) - now().timestamp()) < 30
+    assert (row.attempts, row.status, row.due) == (1, 204, None)
+    assert row.arrived is not None
+
+
+def test_only_who_sees_the_lesson_is_told(
+    database: Database, people: People, receiver: Receiver
+) -> None:
+    end(database, people.run)
+    hook(database, people.colleague, receiver.url)
+    hook(database, people.administrator, receiver.url)
+    assert deliver(database, allow_loopback=True) == 0
+    with database.system("test") as session:
+        session.add(Share(lesson_id=people.lesson.id, user_id=people.colleague.id))
+    assert deliver(database, allow_loopback=True) == 1
+
+
+def test_a_share_that_is_withdrawn_between_two_attempts_ends_the_telling(
+    database: Database, people: People, receiver: Receiver
+) -> None:
+    end(database, people.run)
+    hook(database, people.colleague, receiver.url)
+    share = Share(lesson_id=people.lesson.id, user_id=people.colleague.id)
+    with database.system("test") as session:
+        session.add(share)
+    receiver.status = 500
+    deliver(database, allow_loopback=True)
+    with database.system("test") as session:
+        session.delete(session.get_one(Share, share.id))
+    receiver.status = 204
+    assert deliver(database, allow_loopback=True, moment=now() + timedelta(hours=1)) == 0
+    assert len(receiver.received) == 1
+    assert delivery(database).due is None
+
+
+@pytest.fixture
+def school(sqlite_database: Database) -> People:
+    """The district, for what is not about the database."""
+    return people(sqlite_database)
+
+
+def test_a_failure_is_tried_again_after_growing_pauses_and_then_given_up(
+    sqlite_database: Database, school: People, receiver: Receiver
+) -> None:
+    """Pauses of 1, 5, 30, 120, 360 and 1440 minutes are seven attempts, 32 h 36 min in all."""
+    end(sqlite_database, school.run)
+    hook(sqlite_database, school.teacher, receiver.url)
+    receiver.status = 503
+    moment = start = now()
+    for number, pause in enumerate(PAUSES, 1):
+        assert deliver(sqlite_database, allow_loopback=True, moment=moment) == 0
+        row = delivery(sqlite_database)
+        assert (row.attempts, row.status, row.due) == (number, 503, moment + pause)
+        early = moment + pause - timedelta(seconds=1)
+        deliver(sqlite_database, allow_loopback=True, moment=early)
+        assert len(receiver.received) == number  # not before its time
+        moment += pause
+    assert moment - start == timedelta(hours=32, minutes=36)
+    deliver(sqlite_database, allow_loopback=True, moment=moment)
+    row = delivery(sqlite_database)
+    assert (row.attempts, row.due, row.arrived) == (7, None, None)
+    deliver(sqlite_database, allow_loopback=True, moment=moment + timedelta(days=2))
+    assert len(receiver.received) == 7
+    assert len({json.loads(body)["id"] for _, _, body in receiver.received}) == 1
+
+
+def test_the_second_attempt_may_succeed(
+    sqlite_database: Database, school: People, receiver: Receiver
+) -> None:
+    end(sqlite_database, school.run)
+    hook(sqlite_database, school.teacher, receiver.url)
+    receiver.status = 500
+    assert deliver(sqlite_database, allow_loopback=True) == 0
+    receiver.status = 200
+    assert deliver(sqlite_database, allow_loopback=True, moment=now() + timedelta(minutes=2)) == 1
+    assert delivery(sqlite_database).attempts == 2
+
+
+def test_redirects_are_not_followed(
+    sqlite_database: Database, school: People, receiver: Receiver
+) -> None:
+    end(sqlite_database, school.run)
+    hook(sqlite_database, school.teacher, receiver.url)
+    receiver.status = 302
+    assert deliver(sqlite_database, allow_loopback=True) == 0
+    assert [path for path, *_ in receiver.received] == ["/hook?key=1"]
+    assert delivery(sqlite_database).status == 302
+
+
+def test_old_ends_switched_off_hooks_and_people_who_left_are_not_told(
+    sqlite_database: Database, school: People, receiver: Receiver
+) -> None:
+    old = {"created": now() - timedelta(days=30)}
+    hook(sqlite_database, school.teacher, receiver.url, **old)
+    end(sqlite_database, school.run, ago=timedelta(days=8))
+    assert deliver(sqlite_database, allow_loopback=True) == 0  # longer ago than a week
+    with sqlite_database.system("test") as session:
+        session.exec(select(Webhook)).one().created = now()
+    end(sqlite_database, school.run, ago=timedelta(minutes=1))
+    assert deliver(sqlite_database, allow_loopback=True) == 0  # before there was a webhook
+    with sqlite_database.system("test") as session:
+        row = session.exec(select(Webhook)).one()
+        row.created, row.active = now() - timedelta(days=1), False
+    assert deliver(sqlite_database, allow_loopback=True) == 0
+    with sqlite_database.system("test") as session:
+        session.exec(select(Webhook)).one().active = True
+        session.get_one(User, school.teacher.id).active = False
+    assert deliver(sqlite_database, allow_loopback=True) == 0
+    assert receiver.received == []
+
+
+def test_the_server_itself_is_never_sent_to(
+    sqlite_database: Database, school: People, receiver: Receiver
+) -> None:
+    """By name, by number, as IPv6 writes IPv4, and as no URL at all; nothing is connected to."""
+    end(sqlite_database, school.run)
+    port = receiver.server_port
+    hosts = ("localhost", "127.0.0.1", "127.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0")
+    urls = [f"http://{host}:{port}/" for host in hosts]
+    for url in [*urls, "http://169.254.169.254/", "http://[", "http://x..y/", "https://@/"]:
+        hook(sqlite_database, school.teacher, url)
+    assert deliver(sqlite_database) == 0
+    assert receiver.received == []
+    with sqlite_database.system("test") as session:
+        rows = session.exec(select(Delivery)).all()
+        assert [(row.attempts, row.status) for row in rows] == [(1, 0)] * 10
+
+
+@pytest.mark.parametrize(
+    ("address", "refused"),
+    [
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("0.0.0.0", True),
+        ("::", True),
+        ("169.254.169.254", True),  # where clouds tell a server its keys
+        ("fe80::1", True),
+        ("224.0.0.1", True),
+        ("ff02::1", True),
+        ("255.255.255.255", True),
+        ("::ffff:169.254.169.254", True),
+        ("64:ff9b::7f00:1", True),  # 127.0.0.1 behind NAT64
+        ("10.1.2.3", False),  # a school's own network
+        ("192.168.0.7", False),
+        ("fd00::7", False),
+        ("::ffff:192.168.0.7", False),
+        ("93.184.216.34", False),
+        ("2606:2800:220:1::1", False),
+    ],
+)
+def test_addresses(address: str, refused: bool) -> None:
+    assert forbidden(address) is refused
+
+
+def test_one_dead_receiver_does_not_keep_the_others_waiting(
+    sqlite_database: Database, school: People, receiver: Receiver
+) -> None:
+    """The port of the dead one is closed; its delivery is due again in a minute."""
+    end(sqlite_database, school.run)
+    hook(sqlite_database, school.teacher, "http://127.0.0.1:9/")
+    hook(sqlite_database, school.researcher, receiver.url)
+    moment = now()
+    assert deliver(sqlite_database, allow_loopback=True, moment=moment) == 1
+    with sqlite_database.system("test") as session:
+        dead = session.exec(select(Delivery).where(col(Delivery.arrived).is_(None))).one()
+    assert (dead.status, dead.due) == (0, moment + PAUSES[0])
+
+
+def test_a_worker_delivers_while_it_works(tmp_path: Path) -> None:
+    """The thread looks at its interval and refuses what points at the server itself."""
+    site = site_in(tmp_path)
+    school = people(site.database)
+    end(site.database, school.run)
+    hook(site.database, school.teacher, "http://127.0.0.1:9/")
+    tried = threading.Event()
+    with Messenger(site.jobs, every=0.05):
+        for _ in range(100):
+            with site.database.system("test") as session:
+                row = session.exec(select(Delivery)).first()
+            if row is not None and row.attempts == 1:
+                tried.set()
+                break
+            threading.Event().wait(0.05)
+    assert tried.is_set()
+    assert not (tmp_path / "data" / "locks" / "webhooks.lock").exists()
+    site.database.close()
