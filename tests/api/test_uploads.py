@@ -402,10 +402,13 @@ def test_a_hanging_transfer_gives_way_to_the_next(here: Installation, large: byt
         thread = threading.Thread(target=hang)
         thread.start()
         opened.wait(10)
+        deadline = time.monotonic() + 10
+        while here.parts()[0].stat().st_size < 2 * MIB and time.monotonic() < deadline:
+            time.sleep(0.01)
         started = time.monotonic()
         there = offset(li.head(url))
         assert time.monotonic() - started < 5
-        assert there > 0
+        assert there >= 2 * MIB
         over.set()
         thread.join(10)
         assert li.patch(url, there, large[there:]).status_code == 204
