@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api import batch_cli, models_cli, push_cli, reading_cli, retention_cli, serve_cli
+from api import backup_cli, batch_cli, models_cli, push_cli, reading_cli, retention_cli, serve_cli
 from api.messages import told_in
 from api.settings import environment
 from observer import __version__
@@ -276,6 +276,8 @@ app.command("serve", epilog=EXIT_CODES)(serve_cli.serve)
 app.command("work", epilog=EXIT_CODES)(serve_cli.work)
 app.command("retention", epilog=EXIT_CODES)(retention_cli.retention)
 app.command("batch", epilog=EXIT_CODES)(batch_cli.batch)
+app.command("backup", epilog=EXIT_CODES)(backup_cli.backup)
+app.command("restore", epilog=EXIT_CODES)(backup_cli.restore)
 
 
 @app.command()

@@ -236,7 +236,7 @@ def _remove_orphans(site: "Site", moment: datetime) -> int:
     if not old:
         return 0
     with site.database.system("which stored files are in use") as session:
-        used = set(_all_uses(session))
+        used = set(files_in_use(session))
     gone = 0
     for sha in old:
         if sha not in used:
@@ -245,7 +245,8 @@ def _remove_orphans(site: "Site", moment: datetime) -> int:
     return gone
 
 
-def _all_uses(session: Session) -> Iterator[str]:
+def files_in_use(session: Session) -> Iterator[str]:
+    """Addresses of every stored file that a row refers to."""
     yield from session.exec(select(Recording.sha256))
     yield from (sha for sha in session.exec(select(Step.sha256)) if sha is not None)
     for artefacts in session.exec(select(Run.artefacts)):
