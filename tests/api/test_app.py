@@ -417,7 +417,8 @@ def test_the_walk_is_not_in_vain(house: House) -> None:
     owner, boss = (house.client(u.id) for u in (house.people.teacher, house.people.administrator))
     in_vain = []
     for call in house.calls:
-        house.mend()
+        if "/administration" not in call.route:
+            house.mend()
         client = boss if call.route.startswith("/administration") else owner
         answer = call.send(client)
         if answer.status_code >= 400 and str(call) not in VAIN:
