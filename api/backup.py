@@ -4,21 +4,12 @@ The databases are copied first, each at one moment, then the stored files that t
 those are named by their content and never change, so they are consistent with the copy however
 late they are read. What was deleted in between is not in the backup, and that is told.
 
-The file is an uncompressed tar (recordings are compressed already):
-
-    jobs.copy      the job engine's database, unless it is in the service's
-    service.copy   the service's database: an SQLite file, or pg_dump's custom format
-    files/SHA256   every stored file
-    manifest.json  last, with the sha256 of each member: a torn backup has none
-
 The engine comes first: a run that it does not know yet is queued again by the sweep of
 `api.workers`, whereas one that only it knew would have no lesson.
 """
 
-import hashlib
 import io
 import json
-import re
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -30,28 +21,16 @@ from typing import IO, TYPE_CHECKING, Any
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
+from api.backup_file import ENGINE, FORMAT, MANIFEST, SERVICE, broken, checked, members, put
 from api.columns import now
 from api.retention import files_in_use
 from api.snapshots import Snapshot, copy_engine, count_rows, is_empty, kind, load, snapshot
 from api.storage import BLOCK, MissingContent
-from observer.errors import ObserverError, UsageError
+from observer.errors import UsageError
 from observer.files import replacing, sha256_of
 
 if TYPE_CHECKING:
     from api.deps import Site
-
-FORMAT = 1
-MANIFEST = "manifest.json"
-SERVICE, ENGINE = "service.copy", "jobs.copy"
-_FILE = re.compile(r"files/([0-9a-f]{64})")
-_MOST = 1 << 30
-"""Bytes of a manifest that are read; ten million files need less."""
-
-
-class BrokenBackup(ObserverError):
-    """A file that is no backup, is not whole, or was changed."""
-
-    exit_code = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +81,12 @@ def restore(site: "Site", source: Path) -> BackedUp:
     """
     try:
         with source.open("rb") as stream:
-            manifest = _checked(stream)
+            manifest = checked(stream)
             _fits(site, manifest)
             with _workplace(site.settings.data) as place:
                 _unpack(site, stream, manifest, place)
     except (tarfile.TarError, FileNotFoundError, IsADirectoryError) as error:
-        raise _broken("it cannot be read as one", "无法读取") from error
+        raise broken("it cannot be read as one", "无法读取") from error
     site.database.migrate()
     site.jobs.prepare()
     sums, rows = manifest["sha256"], manifest["rows"]
@@ -133,30 +112,7 @@ def _workplace(folder: Path) -> Iterator[Path]:
 
 def _add(archive: tarfile.TarFile, name: str, file: Path) -> str:
     with file.open("rb") as stream:
-        return _put(archive, name, stream, file.stat().st_size)
-
-
-def _put(archive: tarfile.TarFile, name: str, stream: IO[bytes], size: int) -> str:
-    """Write one member; the sha256 of what was written."""
-    member = tarfile.TarInfo(name)
-    member.size, member.mode, member.mtime = size, 0o600, int(now().timestamp())
-    hashed = _Hashed(stream)
-    archive.addfile(member, hashed)  # type: ignore[arg-type]  # it only reads
-    archive.members = []  # type: ignore[attr-defined]  # else it remembers each member
-    return hashed.digest.hexdigest()
-
-
-class _Hashed:
-    """A stream that hashes what is read from it."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        block = self.stream.read(size)
-        self.digest.update(block)
-        return block
+        return put(archive, name, stream, file.stat().st_size)
 
 
 def _keep(site: "Site", archive: tarfile.TarFile, sha: str, sums: dict[str, str]) -> bool:
@@ -165,7 +121,7 @@ def _keep(site: "Site", archive: tarfile.TarFile, sha: str, sums: dict[str, str]
     try:
         size = site.storage.size(sha)
         with site.storage.open(sha) as stream:
-            sums[name] = _put(archive, name, stream, size)
+            sums[name] = put(archive, name, stream, size)
     except MissingContent:
         return False
     return sums[name] == sha
@@ -198,68 +154,10 @@ def _write_manifest(
         "sha256": sums,
     }
     data = json.dumps(manifest, sort_keys=True).encode()
-    _put(archive, MANIFEST, io.BytesIO(data), len(data))
+    put(archive, MANIFEST, io.BytesIO(data), len(data))
 
 
 # -- reading -----------------------------------------------------------------------------
-
-
-def _members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Each member's name and content; whatever `backup` would not have written is refused.
-
-    Nothing is ever extracted by its name: names are compared, and places are our own.
-    """
-    stream.seek(0)
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
-        while (member := archive.next()) is not None:
-            archive.members = []  # type: ignore[attr-defined]
-            ours = member.name in {SERVICE, ENGINE, MANIFEST} or _FILE.fullmatch(member.name)
-            content = archive.extractfile(member) if member.isreg() and ours else None
-            if content is None:
-                raise _broken(
-                    f"it holds {member.name[:80]!r}, which no backup does",
-                    f"其中的 {member.name[:80]!r} 不属于任何备份",
-                )
-            yield member.name, content
-
-
-def _checked(stream: IO[bytes]) -> dict[str, Any]:
-    """The manifest of a backup whose members are all there and are what it says."""
-    found: dict[str, str] = {}
-    manifest: dict[str, Any] | None = None
-    for name, content in _members(stream):
-        if manifest is not None or name in found:
-            raise _broken("it holds something twice, or after its end", "内容重复或超出结尾")
-        if name == MANIFEST:
-            manifest = _read_manifest(content)
-        else:
-            found[name] = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
-    if manifest is None:
-        raise _broken("its end is missing: it was cut off", "缺少结尾，文件不完整")
-    if found != manifest["sha256"]:
-        wrong = sorted(found.items() ^ manifest["sha256"].items())[0][0]
-        raise _broken(f"{wrong} is not what was backed up", f"{wrong} 与备份时不一致")
-    return manifest
-
-
-def _read_manifest(content: IO[bytes]) -> dict[str, Any]:
-    try:
-        found = json.loads(content.read(_MOST))
-        if found["format"] != FORMAT:
-            raise UsageError(
-                en=f"The backup has format {found['format']!r}; this program reads {FORMAT}."
-                " Restore it with the version of observer that made it, then upgrade.",
-                zh=f"备份格式为 {found['format']!r}，本程序只能读取 {FORMAT}。"
-                "请用制作该备份的 observer 版本恢复，然后升级。",
-            )
-        wanted = {"version": str, "database": str, "engine": bool, "rows": dict, "sha256": dict}
-        right = all(isinstance(found[name], kind_of) for name, kind_of in wanted.items())
-        right = right and isinstance(found["absent"], list) and "lesson" in found["rows"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise _broken("its manifest cannot be read", "清单无法读取") from error
-    if not right:
-        raise _broken("its manifest cannot be read", "清单无法读取")
-    return dict(found)
 
 
 def _fits(site: "Site", manifest: dict[str, Any]) -> None:
@@ -295,7 +193,7 @@ def _fits(site: "Site", manifest: dict[str, Any]) -> None:
 def _unpack(site: "Site", stream: IO[bytes], manifest: dict[str, Any], place: Path) -> None:
     """Files first, the databases last: an interrupted restore shows no lesson without its files."""
     absent = set(manifest["absent"])
-    for name, content in _members(stream):
+    for name, content in members(stream):
         if name == MANIFEST:
             continue
         file = place / name.rsplit("/", 1)[-1]
@@ -303,7 +201,7 @@ def _unpack(site: "Site", stream: IO[bytes], manifest: dict[str, Any], place: Pa
             while block := content.read(BLOCK):
                 out.write(block)
         if sha256_of(file) != manifest["sha256"][name]:
-            raise _broken("it changed while it was read", "读取期间文件发生了变化")
+            raise broken("it changed while it was read", "读取期间文件发生了变化")
         if name.startswith("files/"):
             if file.name not in absent:
                 site.storage.put(file, link=True, sha=file.name)
@@ -313,11 +211,4 @@ def _unpack(site: "Site", stream: IO[bytes], manifest: dict[str, Any], place: Pa
         load(engine, place / ENGINE)
     load(site.database.url, place / SERVICE)
     if count_rows(site.database) != manifest["rows"]:
-        raise _broken("the database did not come back whole", "数据库未能完整恢复")
-
-
-def _broken(en: str, zh: str) -> BrokenBackup:
-    return BrokenBackup(
-        en=f"This is not a whole backup: {en}. Use another copy.",
-        zh=f"备份文件不完整：{zh}。请使用另一份备份。",
-    )
+        raise broken("the database did not come back whole", "数据库未能完整恢复")

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import make_url
 from sqlmodel import col, select
 
-from api.backup import BrokenBackup, backup, restore
+from api.backup import backup, restore
+from api.backup_file import BrokenBackup
 from api.db import Database
 from api.deps import Site
 from api.settings import service_settings
@@ -55,7 +56,7 @@ def empty(tmp_path: Path) -> Iterator[Callable[..., Site]]:
         site.database.close()
 
 
-def rows_of(site: Site) -> dict[str, list[object]]:
+def rows_of(site: Site) -> dict[str, list[dict[str, Any]]]:
     """Every row of the tables that people see."""
     with site.database.system("test: compare") as session:
         return {
@@ -165,7 +166,9 @@ def test_restores_only_into_what_is_empty(
     assert not (target.settings.data / "observer.sqlite").exists()
 
 
-def rewritten(source: Path, target: Path, change: Callable[[str, bytes], tuple[str, bytes]]) -> Path:
+def rewritten(
+    source: Path, target: Path, change: Callable[[str, bytes], tuple[str, bytes]]
+) -> Path:
     """A copy of a backup with its members changed."""
     with tarfile.open(source) as old, tarfile.open(target, "w") as new:
         for member in old:
@@ -186,9 +189,8 @@ def test_what_is_not_whole_or_was_changed_is_refused_before_anything_is_written(
     data = whole.read_bytes()
 
     def flip(name: str, content: bytes) -> tuple[str, bytes]:
-        return name, content[:-1] + b"\0\1"[content[-1:] == b"\0" :][:1] if (
-            name.startswith("files/")
-        ) else content
+        rots = name.startswith("files/")
+        return name, content[:-1] + bytes([content[-1] ^ 1]) if rots else content
 
     def climb(name: str, content: bytes) -> tuple[str, bytes]:
         return ("files/../../../escaped" if name.startswith("files/") else name), content
@@ -258,9 +260,6 @@ def test_postgresql_with_its_policies(
     first.jobs.prepare()
     there = furnish(first, sound)
     done = backup(first, tmp_path / "observer.tar")
-    password = make_url(url).password
-    assert password
-    assert done.lost == () or len(done.lost) < done.files + 30
     other = service_settings({"OBSERVER_DATABASE_URL": new_database(postgres_role)}).database_url
     target = empty("second", database_url=other)
     assert restore(target, tmp_path / "observer.tar").lessons == done.lessons
