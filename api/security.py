@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.answers import answer
 from api.auth import SESSION_COOKIE
+from api.metrics import count
 from api.problems import LimitError, NotAllowedError, ServiceError
 from api.settings import ServiceSettings
 
@@ -84,6 +85,8 @@ class Guard:
         try:
             await self._hand_on(scope, headers, receive, out)
         finally:
+            seconds = time.perf_counter() - start
+            count(scope["method"], route_of(scope), out.status, seconds)
             log.info(
                 "request",
                 request_id=request_id,
@@ -91,7 +94,7 @@ class Guard:
                 route=route_of(scope),
                 status=out.status,
                 bytes=out.bytes,
-                ms=round(1000 * (time.perf_counter() - start), 1),
+                ms=round(1000 * seconds, 1),
             )
 
     async def _hand_on(

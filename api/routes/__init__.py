@@ -18,6 +18,7 @@ MODULES = (
     "exports",
     "v1",
     "v1_account",
+    "health",
 )
 """In the order in which they are asked."""
 
