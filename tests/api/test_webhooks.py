@@ -3,15 +3,22 @@
 import hashlib
 import hmac
 import json
+import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlmodel import col, select
 
+from api import webhooks
 from api.columns import now
 from api.db import Database
 from api.tables import Delivery, Run, RunState, Share, User, Webhook
@@ -295,3 +302,99 @@ def test_a_worker_delivers_while_it_works(tmp_path: Path) -> None:
     assert tried.is_set()
     assert not (tmp_path / "data" / "locks" / "webhooks.lock").exists()
     site.database.close()
+
+
+def test_two_workers_at_the_same_time_send_it_once(
+    database: Database, people: People, receiver: Receiver
+) -> None:
+    end(database, people.run)
+    hook(database, people.teacher, receiver.url)
+    start, moment = threading.Barrier(3), now()
+
+    def worker(_: int) -> int:
+        start.wait(10)
+        return deliver(database, allow_loopback=True, moment=moment)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(worker, range(3))) == 1
+    assert len(receiver.received) == 1
+
+
+def certificate(folder: Path) -> Path:
+    """Key and certificate of a server that is called localhost, and not 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "school authority")])
+    made = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
+        .serial_number(1)
+        .not_valid_before(now() - timedelta(days=1))
+        .not_valid_after(now() + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + made.public_bytes(serialization.Encoding.PEM)
+    )
+    return file
+
+
+def test_https_checks_the_name_although_the_address_is_connected_to(
+    sqlite_database: Database,
+    school: People,
+    receiver: Receiver,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The certificate is for localhost: as that it is right once the authority is known, as
+    127.0.0.1 it is another's."""
+    file = certificate(tmp_path)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(file)
+    receiver.socket = server.wrap_socket(receiver.socket, server_side=True)
+    end(sqlite_database, school.run)
+    hook(sqlite_database, school.teacher, f"https://localhost:{receiver.server_port}/right")
+    hook(sqlite_database, school.teacher, f"https://127.0.0.1:{receiver.server_port}/wrong")
+    webhooks._certificates.cache_clear()
+    assert deliver(sqlite_database, allow_loopback=True) == 0  # nobody vouches for it
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    webhooks._certificates.cache_clear()
+    assert deliver(sqlite_database, allow_loopback=True, moment=now() + timedelta(hours=1)) == 1
+    webhooks._certificates.cache_clear()
+    assert [path for path, *_ in receiver.received] == ["/right"]
+
+
+def test_an_answer_that_trickles_is_cut_off(
+    sqlite_database: Database, school: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte every 50 ms never runs into a limit on single reads; the limit is on the whole."""
+    monkeypatch.setattr(webhooks, "TIMEOUT", 0.5)
+    end(sqlite_database, school.run)
+    over = threading.Event()
+
+    def trickle(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nx: ")
+            while not over.wait(0.05):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=trickle, args=(listening,))
+        thread.start()
+        hook(sqlite_database, school.teacher, f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        start = now()
+        assert deliver(sqlite_database, allow_loopback=True) == 0
+        assert now() - start < timedelta(seconds=5)
+        over.set()
+        thread.join()
+    assert delivery(sqlite_database).status == 0
