@@ -20,7 +20,7 @@ import socket
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -61,8 +61,8 @@ class Message:
     delivery_id: str
     attempts: int
     """Before this one."""
-    url: str
-    secret: str
+    url: str = field(repr=False)
+    secret: str = field(repr=False)
     body: bytes
 
 
