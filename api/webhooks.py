@@ -5,27 +5,17 @@ The body is JSON and names nobody: ``{"event": "run.ended", "id", "run": {"id", 
 ``Observer-Signature: t=SECONDS,v1=HEX`` holds the HMAC-SHA256, keyed by the webhook's secret, of
 ``SECONDS.BODY`` (the time as written in the header, a full stop, the bytes of the body): compare
 in constant time, and refuse times that are minutes old.
-
-What is sent goes out of the server's own network position, so the address behind the host name is
-looked up once, refused when it is the server itself or its link (cloud metadata live there), and
-connected to as it was checked. Addresses of a school's private network are allowed.
 """
 
-import asyncio
 import hashlib
 import hmac
-import ipaddress
 import json
-import socket
-import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
 from typing import TYPE_CHECKING
 
-import httpx
 import psycopg
 import structlog
 from sqlalchemy import update
@@ -35,6 +25,7 @@ from sqlmodel import col, select
 from api.access import Actor, actor_of
 from api.columns import now
 from api.locks import locks_of
+from api.posting import TIMEOUT, post
 from api.tables import ENDS, Delivery, Run, User, Webhook
 
 if TYPE_CHECKING:
@@ -42,8 +33,6 @@ if TYPE_CHECKING:
     from api.jobs import Jobs
 
 SIGNATURE = "Observer-Signature"
-TIMEOUT = 10.0
-"""Seconds for everything from the name's look-up to the answer's status."""
 PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 30, 2 * 60, 6 * 60, 24 * 60))
 """Between the attempts; after the last of them it is given up."""
 LOOK_BACK = timedelta(days=7)
@@ -70,11 +59,6 @@ class Message:
 class _Listener:
     webhook: Webhook
     owner: Actor
-
-
-class AddressRefused(OSError):
-    """The host name stands for the server itself, for its link, or for nothing that can be sent
-    to."""
 
 
 def deliver(
@@ -194,7 +178,12 @@ def _send(
     """Claim, send, write down; whether it arrived."""
     if not _claim(database, message, moment):
         return False
-    status = asyncio.run(_post(message, allow_loopback=allow_loopback))
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "observer-webhooks",
+        SIGNATURE: signature(message.secret, message.body, int(now().timestamp())),
+    }
+    status = post(message.url, message.body, headers, allow_loopback=allow_loopback)
     arrived = 200 <= status < 300
     with database.system("what became of a delivery") as session:
         row = session.get(Delivery, message.delivery_id)
@@ -235,68 +224,6 @@ def signature(secret: str, body: bytes, seconds: int) -> str:
     """The header's value: time and HMAC-SHA256 (RFC 2104) of time and body."""
     signed = b"%d." % seconds + body
     return f"t={seconds},v1={hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()}"
-
-
-async def _post(message: Message, *, allow_loopback: bool) -> int:
-    """HTTP status of the answer, whose body is not read; 0 when there was none."""
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "observer-webhooks",
-        SIGNATURE: signature(message.secret, message.body, int(now().timestamp())),
-    }
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            url = httpx.URL(message.url)
-            address = await _address(url, allow_loopback=allow_loopback)
-            # The name goes into the header and into TLS, the connection to the checked address.
-            async with (
-                httpx.AsyncClient(
-                    verify=_certificates(), trust_env=False, follow_redirects=False, timeout=TIMEOUT
-                ) as client,
-                client.stream(
-                    "POST",
-                    url.copy_with(host=address),
-                    content=message.body,
-                    headers=headers | {"host": url.netloc.decode("ascii")},
-                    extensions={"sni_hostname": url.raw_host.decode("ascii")},
-                ) as answer,
-            ):
-                return answer.status_code
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, TimeoutError) as error:
-        _log.info("no_answer", delivery=message.delivery_id, error=type(error).__name__)
-        return 0
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """The system's authorities, a school's own among them; reading them takes a while."""
-    return ssl.create_default_context()
-
-
-async def _address(url: httpx.URL, *, allow_loopback: bool) -> str:
-    """The first address behind the host. Raises AddressRefused if any of them is forbidden."""
-    if url.scheme not in {"http", "https"} or not url.host:
-        raise AddressRefused("no address of a web server")
-    port = url.port or (443 if url.scheme == "https" else 80)
-    host = url.raw_host.decode("ascii").strip("[]")
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    addresses = [str(entry[4][0]) for entry in found]
-    if not addresses or any(forbidden(a, allow_loopback=allow_loopback) for a in addresses):
-        raise AddressRefused("not an address that may be sent to")
-    return addresses[0]
-
-
-def forbidden(address: str, *, allow_loopback: bool = False) -> bool:
-    """Whether `address` is this machine, its link, a group, or in no use.
-
-    IPv4 addresses written as IPv6 ones are judged as IPv4.
-    """
-    found = ipaddress.ip_address(address)
-    inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    known = inner or found
-    if known.is_loopback:
-        return not allow_loopback
-    return known.is_unspecified or known.is_link_local or known.is_multicast or known.is_reserved
 
 
 class Messenger:

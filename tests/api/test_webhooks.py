@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlmodel import col, select
 
-from api import webhooks
+from api import posting
 from api.columns import now
 from api.db import Database
+from api.posting import forbidden
 from api.tables import Delivery, Run, RunState, Share, User, Webhook
-from api.webhooks import PAUSES, Messenger, deliver, forbidden
+from api.webhooks import PAUSES, Messenger, deliver
 from tests.service_factory import People, people
 from tests.service_site import site_in
 
@@ -361,12 +362,12 @@ def test_https_checks_the_name_although_the_address_is_connected_to(
     end(sqlite_database, school.run)
     hook(sqlite_database, school.teacher, f"https://localhost:{receiver.server_port}/right")
     hook(sqlite_database, school.teacher, f"https://127.0.0.1:{receiver.server_port}/wrong")
-    webhooks._certificates.cache_clear()
+    posting._certificates.cache_clear()
     assert deliver(sqlite_database, allow_loopback=True) == 0  # nobody vouches for it
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    webhooks._certificates.cache_clear()
+    posting._certificates.cache_clear()
     assert deliver(sqlite_database, allow_loopback=True, moment=now() + timedelta(hours=1)) == 1
-    webhooks._certificates.cache_clear()
+    posting._certificates.cache_clear()
     assert [path for path, *_ in receiver.received] == ["/right"]
 
 
@@ -374,7 +375,7 @@ def test_an_answer_that_trickles_is_cut_off(
     sqlite_database: Database, school: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte every 50 ms never runs into a limit on single reads; the limit is on the whole."""
-    monkeypatch.setattr(webhooks, "TIMEOUT", 0.5)
+    monkeypatch.setattr(posting, "TIMEOUT", 0.5)
     end(sqlite_database, school.run)
     over = threading.Event()
 
