@@ -1,4 +1,4 @@
-"""docs/api.md shows code; it must do what it says."""
+"""Documents of the service: the code they show does what they say, the tests they name exist."""
 
 import re
 import time
@@ -7,7 +7,8 @@ from typing import Any
 
 from api.webhooks import signature
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "api.md"
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "api.md"
 
 
 def shown(name: str) -> Any:
@@ -45,3 +46,11 @@ class Parts:
 
 def test_the_loop_over_parts_of_a_list() -> None:
     assert list(shown("lessons")(Parts())) == [1, 2, 3]
+
+
+def test_the_threat_model_names_tests_that_are_there() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text("utf-8")
+    named = set(re.findall(r"`((?:tests/\w+/)?test_\w+\.py)`", text))
+    assert len(named) > 10
+    for name in named:
+        assert (ROOT / (name if "/" in name else f"tests/api/{name}")).is_file(), name
