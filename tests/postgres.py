@@ -60,6 +60,15 @@ def _memory() -> Path | None:
     return None
 
 
+def _reachable(programs: Path, home: Path) -> Path:
+    """The programs, or a copy below `home` where a folder on the way is closed to others."""
+    if all(folder.stat().st_mode & 0o001 for folder in (programs, *programs.parents)):
+        return programs
+    copy = home / "postgres"
+    shutil.copytree(programs.parent, copy, symlinks=True)
+    return copy / programs.name
+
+
 @contextmanager
 def server() -> Iterator[str]:
     """Address of a superuser on a server that lives as long as the block."""
@@ -72,6 +81,7 @@ def server() -> Iterator[str]:
     try:
         if identity:
             os.chown(home, identity["user"], identity["group"])
+            programs = _reachable(programs, home)
         data, secret = home / "data", home / "secret"
         secret.write_text(PASSWORD, "utf-8")
         secret.chmod(0o644)
