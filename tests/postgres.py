@@ -64,8 +64,12 @@ def _reachable(programs: Path, home: Path) -> Path:
     """The programs, or a copy below `home` where a folder on the way is closed to others."""
     if all(folder.stat().st_mode & 0o001 for folder in (programs, *programs.parents)):
         return programs
-    copy = home / "postgres"
+    package = programs.parents[1]
+    copy = home / "site" / package.name / programs.parent.name
     shutil.copytree(programs.parent, copy, symlinks=True)
+    libraries = package.with_name(f"{package.name}.libs")  # where the wheel's programs look
+    if libraries.is_dir():
+        shutil.copytree(libraries, home / "site" / libraries.name)
     return copy / programs.name
 
 
