@@ -191,24 +191,40 @@ def _fits(site: "Site", manifest: dict[str, Any]) -> None:
 
 
 def _unpack(site: "Site", stream: IO[bytes], manifest: dict[str, Any], place: Path) -> None:
-    """Files first, the databases last: an interrupted restore shows no lesson without its files."""
-    absent = set(manifest["absent"])
-    for name, content in members(stream):
-        if name == MANIFEST:
-            continue
-        file = place / name.rsplit("/", 1)[-1]
-        with file.open("wb") as out:
-            while block := content.read(BLOCK):
-                out.write(block)
-        if sha256_of(file) != manifest["sha256"][name]:
-            raise broken("it changed while it was read", "读取期间文件发生了变化")
-        if name.startswith("files/"):
-            if file.name not in absent:
-                site.storage.put(file, link=True, sha=file.name)
-            file.unlink()
-    engine = _separate_engine(site)
-    if engine is not None:
-        load(engine, place / ENGINE)
-    load(site.database.url, place / SERVICE)
+    """Files first, the databases last: an interrupted restore shows no lesson without its files.
+
+    After a failure storage is empty again, so that the next attempt is not refused.
+    """
+    whole = False
+    try:
+        for name, content in members(stream):
+            if name != MANIFEST:
+                _unpack_one(site, name, content, manifest, place)
+        engine = _separate_engine(site)
+        if engine is not None:
+            load(engine, place / ENGINE)
+        load(site.database.url, place / SERVICE)
+        whole = True
+    finally:
+        if not whole:
+            for name in manifest["sha256"]:
+                if name.startswith("files/"):
+                    site.storage.delete(name.removeprefix("files/"))
     if count_rows(site.database) != manifest["rows"]:
         raise broken("the database did not come back whole", "数据库未能完整恢复")
+
+
+def _unpack_one(
+    site: "Site", name: str, content: IO[bytes], manifest: dict[str, Any], place: Path
+) -> None:
+    """One member: a file into storage, a database into `place`."""
+    file = place / name.rsplit("/", 1)[-1]
+    with file.open("wb") as out:
+        while block := content.read(BLOCK):
+            out.write(block)
+    if sha256_of(file) != manifest["sha256"][name]:
+        raise broken("it changed while it was read", "读取期间文件发生了变化")
+    if name.startswith("files/"):
+        if file.name not in manifest["absent"]:
+            site.storage.put(file, link=True, sha=file.name)
+        file.unlink()

@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 from sqlmodel import col, select
+from typer.testing import CliRunner
 
 from api.backup import backup, restore
 from api.backup_file import BrokenBackup
+from api.cli import app
 from api.db import Database
 from api.deps import Site
 from api.settings import service_settings
+from api.snapshots import copy_engine
 from api.tables import Lesson, Recording, Run, School, User
 from observer.errors import ObserverError, UsageError
 from tests.furnished import Furnished, furnish
@@ -240,6 +243,55 @@ def test_a_failed_backup_leaves_the_one_before(furnished: Furnished, tmp_path: P
         backup(furnished.site, file)
     assert file.read_bytes() == b"the backup of yesterday"
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".observer")]
+
+
+def test_a_restore_that_failed_can_be_tried_again(
+    furnished: Furnished,
+    empty: Callable[..., Site],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The database fails last, when the files are there already: they must not stay in the way."""
+    file = tmp_path / "observer.tar"
+    backup(furnished.site, file)
+    target = empty()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("api.backup.load", full)
+        with pytest.raises(OSError, match="No space"):
+            restore(target, file)
+    assert not list(target.storage.stored())
+    restore(target, file)
+
+
+def test_the_commands_tell_what_is_missing(
+    furnished: Furnished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1 wakes whoever watches the nightly backup: the factory's other lessons have no
+    files."""
+    monkeypatch.setenv("OBSERVER_DATA", str(furnished.site.settings.data))
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    file = str(tmp_path / "observer.tar")
+    done = CliRunner().invoke(app, ["backup", file])
+    assert done.exit_code == 1
+    assert "missing or damaged" in done.output
+    again = CliRunner().invoke(app, ["restore", file])
+    assert again.exit_code == 2
+    assert "not empty" in again.output
+    monkeypatch.setenv("OBSERVER_DATA", str(tmp_path / "new"))
+    assert CliRunner().invoke(app, ["restore", file]).exit_code == 0
+
+
+def test_without_postgresqls_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ObserverError) as failure:
+        copy_engine("postgresql+psycopg://observer:secret@localhost/observer", tmp_path / "copy")
+    for text in (failure.value.en, failure.value.zh):
+        assert "postgresql-client" in text
+        assert "secret" not in text
 
 
 @pytest.mark.skipif(shutil.which("pg_dump") is None, reason="no pg_dump on this machine")
