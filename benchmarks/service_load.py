@@ -1,0 +1,345 @@
+"""The service under load: pages, memory and uploads, with a database that has seen some years.
+
+    ./x bench service_load --working
+    ./x bench service_load --working --lessons 500 --minutes 4 --seconds 10 --uploads 4
+
+A new installation (`benchmarks/installation.py`; SQLite, or the empty PostgreSQL database given
+by --database) is shown by `observer serve`; with --working, `observer work` observes the lesson's
+recording again and again meanwhile, at the same priority unless --niceness says otherwise. --users
+people with sessions of their own click: 6 in 10 are teachers, the others researchers, leaders and
+staff of the district. They wait 1 to 3 s between two pages and open any of the lessons that they
+may see, so that nearly every report is a first view, which has to be rendered. A page's time ends
+with its last byte, which comes compressed, as to a browser. Then --uploads files are sent at a
+time, each broken off after a third and gone on with.
+
+People and service share this machine's cores, so a page's time holds some of the simulation's own.
+Memory is read from /proc, so this runs on Linux. Exit code 1: a bar is not held.
+"""
+
+import asyncio
+import hashlib
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+import wave
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import httpx
+import numpy as np
+from installation import SUBJECTS, Visitor, arguments, fill
+from sqlmodel import col, func, select
+
+from api.access import BOTH_SCOPES
+from api.app import make_site
+from api.auth import SESSION_COOKIE, create_token
+from api.deps import Site
+from api.jobs import OPEN
+from api.push_client import Server, metadata
+from api.settings import ServiceSettings
+from api.tables import Figure, Lesson, Run, RunState
+from observer.files import sha256_of
+
+PAGES = {"list": 30, "filtered list": 20, "home": 15, "lesson": 15, "report": 20}
+"""What is clicked, and how often in a hundred."""
+BARS = {"list": 300.0, "filtered list": 300.0, "report": 300.0}
+"""p95 in ms that must be held (issue 5 §7)."""
+MEMORY = 400.0
+"""MB that the web process must stay below."""
+RATE = 16_000
+"""Of the sound that is uploaded, Hz."""
+
+
+@dataclass
+class Tally:
+    """What the visitors met."""
+
+    times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """Page → milliseconds."""
+    bytes: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    lag: list[float] = field(default_factory=list)
+    """ms that the simulation itself came late, ten times a second."""
+    working: int = 0
+    """Looks at the queue, once a second, at which a run was being worked on."""
+    looks: int = 0
+
+
+@contextmanager
+def serving(settings: ServiceSettings, port: int, niceness: int | None) -> Iterator[int]:
+    """`observer serve`, and a worker of that niceness; gives the web process's number."""
+    given = {"OBSERVER_DATA": str(settings.data), "OBSERVER_DATABASE_URL": settings.database_url}
+    given |= {"OBSERVER_MIN_FREE": "1", "OBSERVER_JOB_DATABASE_URL": settings.job_database_url}
+    me = [sys.executable, "-m", "api.cli"]
+    web = [*me, "serve", "--no-worker", "--port", str(port)]
+    work = ["nice", "-n", str(niceness), *me, "work", "--device", "cpu"]
+    with (settings.data / "log").open("wb") as log:
+        started = [
+            subprocess.Popen(command, env=os.environ | given, stdout=log, stderr=log)
+            for command in ([web] if niceness is None else [web, work])
+        ]
+        try:
+            until = time.monotonic() + 120
+            while not _answers(port):
+                if started[0].poll() is not None or time.monotonic() > until:
+                    raise SystemExit(f"the service does not start:\n{log_end(settings.data)}")
+                time.sleep(0.2)
+            yield started[0].pid
+        finally:
+            for process in started:
+                process.terminate()
+            for process in started:
+                process.wait(90)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=5).is_success
+    except httpx.TransportError:
+        return False
+
+
+def log_end(folder: Path) -> str:
+    return (folder / "log").read_text("utf-8", "replace")[-3000:]
+
+
+def resident(pid: int, what: str = "VmRSS") -> float:
+    """MB of a process, as Linux tells; VmHWM: the most it ever had."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(x.split()[1]) for x in lines if x.startswith(what)) / 1024
+
+
+# -- people ----------------------------------------------------------------------------------
+
+
+def address_of(page: str, who: Visitor, chance: random.Random) -> str:
+    """Where a click on such a page goes."""
+    lesson = chance.choice(who.lessons)
+    filters = (
+        f"subject={chance.choice(SUBJECTS)}",
+        f"school={who.school}&state=done",
+        "q=三角形",
+        "whose=mine&page=2",
+        "state=failed",
+    )
+    return {
+        "home": "/",
+        "list": "/lessons",
+        "filtered list": f"/lessons?{chance.choice(filters)}",
+        "lesson": f"/lessons/{lesson}",
+        "report": f"/lessons/{lesson}/report",
+    }[page]
+
+
+async def visit(
+    client: httpx.AsyncClient, who: Visitor, number: int, until: float, tally: Tally
+) -> None:
+    """One person's clicks."""
+    chance = random.Random(number)
+    headers = {"Cookie": f"{SESSION_COOKIE}={who.cookie}", "Accept-Encoding": "gzip"}
+    await asyncio.sleep(chance.uniform(0, 2))
+    while time.monotonic() < until:
+        page = chance.choices(list(PAGES), list(PAGES.values()))[0]
+        start = time.perf_counter()
+        try:
+            async with client.stream(
+                "GET", address_of(page, who, chance), headers=headers
+            ) as answer:
+                async for block in answer.aiter_raw():
+                    tally.bytes[page] += len(block)
+            if answer.status_code != 200:
+                tally.errors[f"{page}: HTTP {answer.status_code}"] += 1
+        except httpx.HTTPError as error:
+            tally.errors[f"{page}: {type(error).__name__}"] += 1
+        tally.times[page].append(1000 * (time.perf_counter() - start))
+        await asyncio.sleep(chance.uniform(1, 3))
+
+
+async def warm(client: httpx.AsyncClient, who: Visitor) -> None:
+    """Every page once: a service has been running for longer than its imports take."""
+    for page in PAGES:
+        headers = {"Cookie": f"{SESSION_COOKIE}={who.cookie}"}
+        (
+            await client.get(address_of(page, who, random.Random(0)), headers=headers)
+        ).raise_for_status()
+
+
+async def watch_lag(tally: Tally) -> None:
+    """How late this process is itself: what it adds to every page's time."""
+    while True:
+        start = time.perf_counter()
+        await asyncio.sleep(0.1)
+        tally.lag.append(1000 * (time.perf_counter() - start - 0.1))
+
+
+async def watch_work(site: Site, tally: Tally) -> None:
+    """Whether something is being worked on."""
+    while True:
+        tally.working += await asyncio.to_thread(count_runs, site, RunState.WORKING.value) > 0
+        tally.looks += 1
+        await asyncio.sleep(1)
+
+
+def count_runs(site: Site, *states: str) -> int:
+    with site.database.system("benchmark: runs") as session:
+        wanted = select(func.count()).select_from(Run).where(col(Run.state).in_(states))
+        return session.exec(wanted).one()
+
+
+async def crowd(site: Site, base: str, visitors: list[Visitor], seconds: float) -> Tally:
+    """Everybody at once."""
+    tally = Tally()
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=len(visitors))
+    async with httpx.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
+        await warm(client, visitors[0])
+        watches = [asyncio.create_task(w) for w in (watch_lag(tally), watch_work(site, tally))]
+        until = time.monotonic() + seconds
+        await asyncio.gather(
+            *(visit(client, who, n, until, tally) for n, who in enumerate(visitors))
+        )
+        for task in watches:
+            task.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+    return tally
+
+
+# -- uploads ---------------------------------------------------------------------------------
+
+
+def send_broken(base: str, token: str, file: Path) -> bool:
+    """Send a third, break off, go on from what the server has; whether it arrived as a lesson."""
+    content = file.read_bytes()
+    said = {"consent": "家长", "filename": file.name, "sha256": hashlib.sha256(content).hexdigest()}
+    headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
+    with httpx.Client(base_url=base, timeout=120, headers=headers) as http:
+        told = {"Upload-Length": str(len(content)), "Upload-Metadata": metadata(said)}
+        made = http.post("/api/v1/uploads", headers=told)
+        made.raise_for_status()
+        part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        http.patch(
+            made.headers["location"], headers=part, content=content[: len(content) // 3]
+        ).raise_for_status()
+    server = Server(base, token)
+    return bool(server.send(file, said, server.unfinished(), lambda _: None).lesson_id)
+
+
+def upload(site: Site, base: str, user: str, folder: Path, number: int, size: float) -> bool:
+    """So many different sounds of `size` MiB at once; whether all are in storage, whole."""
+    with site.database.system("benchmark: a token") as session:
+        _, token = create_token(session, user, "benchmark", scopes=BOTH_SCOPES, days=1)
+    files = [folder / f"lesson{n}.wav" for n in range(number)]
+    for n, file in enumerate(files):
+        noise = np.random.default_rng(n).normal(0, 300, int(size * 2**19)).astype(np.int16)
+        with wave.open(str(file), "wb") as out:
+            out.setparams((1, 2, RATE, 0, "NONE", ""))
+            out.writeframes(noise.tobytes())
+    start = time.perf_counter()
+    with ThreadPoolExecutor(number) as threads:
+        arrived = sum(threads.map(lambda file: send_broken(base, token, file), files))
+    seconds = time.perf_counter() - start
+    whole = 0
+    for file in files:
+        sha = sha256_of(file)
+        if site.storage.exists(sha):
+            with site.storage.local(sha) as stored:
+                whole += sha256_of(stored) == sha
+    print(
+        f"uploads          {number} at a time, {size:g} MiB each, broken off once: {arrived}"
+        f" arrived, {whole} whole; {seconds:.1f} s, {number * size / seconds:.0f} MiB/s"
+    )
+    return arrived == whole == number
+
+
+# -- the table -------------------------------------------------------------------------------
+
+
+def told(tally: Tally, seconds: float) -> bool:
+    """The table; whether every bar is held."""
+    held = not tally.errors
+    print(f"{'page':17s}{'clicks':>7s}{'p50 ms':>9s}{'p95 ms':>9s}{'most':>9s}{'kB':>7s}")
+    for page in PAGES:
+        times = tally.times[page] or [float("nan")]
+        p50, p95 = np.percentile(times, (50, 95))
+        bar = BARS.get(page)
+        over = bar is not None and not p95 <= bar
+        held = held and not over
+        kilobytes = tally.bytes[page] / len(times) / 1000
+        mark = "" if bar is None else f"  {'OVER' if over else 'within'} {bar:.0f}"
+        print(
+            f"{page:17s}{len(times):7d}{p50:9.0f}{p95:9.0f}{max(times):9.0f}{kilobytes:7.0f}{mark}"
+        )
+    clicks = sum(map(len, tally.times.values()))
+    print(
+        f"{clicks} clicks, {clicks / seconds:.1f} a second; errors: {dict(tally.errors) or 'none'}"
+    )
+    print(f"the simulation came late by {np.percentile(tally.lag, 95):.0f} ms (p95)")
+    return held
+
+
+def main() -> int:
+    """Print the table; exit code 1 when a bar is not held."""
+    parser = arguments(__doc__ or "")
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--working", action="store_true", help="observe a lesson meanwhile")
+    parser.add_argument("--niceness", type=int, default=0, help="of the worker, 0 to 19")
+    parser.add_argument("--uploads", type=int, default=20, help="files at a time; 0: none")
+    parser.add_argument("--upload-size", type=float, default=16.0, help="MiB of each")
+    given = parser.parse_args()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}"
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        settings = ServiceSettings(data=folder / "data", database_url=given.database)
+        site = make_site(settings)
+        start = time.perf_counter()
+        made = fill(site, folder, schools=given.schools, lessons=given.lessons,
+                    minutes=given.minutes)  # fmt: skip
+        with site.database.system("benchmark: people") as session:
+            visitors = made.visitors(session, given.users)
+            rows = session.exec(select(func.count()).select_from(Figure)).one()
+            lessons = session.exec(select(func.count()).select_from(Lesson)).one()
+        if given.working:  # a second for a minute of sound is faster than any worker
+            made.queue(2 + int(given.seconds / given.minutes))
+        kind = site.database.engine.dialect.name
+        took = time.perf_counter() - start
+        print(
+            f"{kind}, {lessons} lessons, {rows} figures, filled in {took:.0f} s;"
+            f" {os.cpu_count()} cores",
+            flush=True,
+        )
+        niceness = given.niceness if given.working else None
+        with serving(settings, port, niceness) as web:
+            while given.working and not count_runs(site, RunState.WORKING.value):
+                time.sleep(0.5)
+            print(f"web process before {resident(web):.0f} MB", flush=True)
+            tally = asyncio.run(crowd(site, base, visitors, given.seconds))
+            held = told(tally, given.seconds)
+            print(f"a run was worked on at {tally.working} of {tally.looks} looks;"
+                  f" {count_runs(site, *OPEN)} of the queue are left")  # fmt: skip
+            if given.uploads:
+                by = made.people["researcher"][0].id
+                held &= upload(site, base, by, folder, given.uploads, given.upload_size)
+            most = resident(web, "VmHWM")
+            print(f"web process      {resident(web):.0f} MB, at most {most:.0f} MB"
+                  f"  {'OVER' if most >= MEMORY else 'within'} {MEMORY:.0f}")  # fmt: skip
+            held &= most < MEMORY
+        site.jobs.close()
+        site.database.close()
+    return int(not held)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
