@@ -51,7 +51,9 @@ from api.tables import Figure, Lesson, Run, RunState
 from observer.files import sha256_of
 
 PAGES = {"list": 30, "filtered list": 20, "home": 15, "lesson": 15, "report": 20}
-"""What is clicked, and how often in a hundred."""
+"""What is clicked, and how often in a hundred; reports as --reports says."""
+FIRST, AGAIN = "  first view", "  seen before"
+"""Rows of the table: the reports that nobody had opened before, and the others."""
 BARS = {"list": 300.0, "filtered list": 300.0, "report": 300.0}
 """p95 in ms that must be held (issue 5 §7)."""
 MEMORY = 400.0
@@ -70,6 +72,8 @@ class Tally:
     errors: Counter[str] = field(default_factory=Counter)
     lag: list[float] = field(default_factory=list)
     """ms that the simulation itself came late, ten times a second."""
+    opened: set[str] = field(default_factory=set)
+    """Addresses of reports that somebody has seen."""
     working: int = 0
     """Looks at the queue, once a second, at which a run was being worked on."""
     looks: int = 0
@@ -142,26 +146,34 @@ def address_of(page: str, who: Visitor, chance: random.Random) -> str:
 
 
 async def visit(
-    client: httpx.AsyncClient, who: Visitor, number: int, until: float, tally: Tally
+    client: httpx.AsyncClient,
+    who: Visitor,
+    number: int,
+    until: float,
+    pages: dict[str, int],
+    tally: Tally,
 ) -> None:
     """One person's clicks."""
     chance = random.Random(number)
     headers = {"Cookie": f"{SESSION_COOKIE}={who.cookie}", "Accept-Encoding": "gzip"}
     await asyncio.sleep(chance.uniform(0, 2))
     while time.monotonic() < until:
-        page = chance.choices(list(PAGES), list(PAGES.values()))[0]
+        page = chance.choices(list(pages), list(pages.values()))[0]
+        address = address_of(page, who, chance)
         start = time.perf_counter()
         try:
-            async with client.stream(
-                "GET", address_of(page, who, chance), headers=headers
-            ) as answer:
+            async with client.stream("GET", address, headers=headers) as answer:
                 async for block in answer.aiter_raw():
                     tally.bytes[page] += len(block)
             if answer.status_code != 200:
                 tally.errors[f"{page}: HTTP {answer.status_code}"] += 1
         except httpx.HTTPError as error:
             tally.errors[f"{page}: {type(error).__name__}"] += 1
-        tally.times[page].append(1000 * (time.perf_counter() - start))
+        took = 1000 * (time.perf_counter() - start)
+        tally.times[page].append(took)
+        if page == "report":
+            tally.times[AGAIN if address in tally.opened else FIRST].append(took)
+            tally.opened.add(address)
         await asyncio.sleep(chance.uniform(1, 3))
 
 
@@ -196,7 +208,9 @@ def count_runs(site: Site, *states: str) -> int:
         return session.exec(wanted).one()
 
 
-async def crowd(site: Site, base: str, visitors: list[Visitor], seconds: float) -> Tally:
+async def crowd(
+    site: Site, base: str, visitors: list[Visitor], seconds: float, reports: int
+) -> Tally:
     """Everybody at once."""
     tally = Tally()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=len(visitors))
@@ -205,7 +219,10 @@ async def crowd(site: Site, base: str, visitors: list[Visitor], seconds: float) 
         watches = [asyncio.create_task(w) for w in (watch_lag(tally), watch_work(site, tally))]
         until = time.monotonic() + seconds
         await asyncio.gather(
-            *(visit(client, who, n, until, tally) for n, who in enumerate(visitors))
+            *(
+                visit(client, who, n, until, PAGES | {"report": reports}, tally)
+                for n, who in enumerate(visitors)
+            )
         )
         for task in watches:
             task.cancel()
@@ -267,18 +284,21 @@ def told(tally: Tally, seconds: float) -> bool:
     """The table; whether every bar is held."""
     held = not tally.errors
     print(f"{'page':17s}{'clicks':>7s}{'p50 ms':>9s}{'p95 ms':>9s}{'most':>9s}{'kB':>7s}")
-    for page in PAGES:
-        times = tally.times[page] or [float("nan")]
+    for page in (*PAGES, FIRST, AGAIN):
+        times = tally.times[page]
+        if not times:
+            continue
         p50, p95 = np.percentile(times, (50, 95))
         bar = BARS.get(page)
         over = bar is not None and not p95 <= bar
         held = held and not over
-        kilobytes = tally.bytes[page] / len(times) / 1000
+        kind = "report" if page in {FIRST, AGAIN} else page
+        kilobytes = tally.bytes[kind] / len(tally.times[kind]) / 1000
         mark = "" if bar is None else f"  {'OVER' if over else 'within'} {bar:.0f}"
         print(
             f"{page:17s}{len(times):7d}{p50:9.0f}{p95:9.0f}{max(times):9.0f}{kilobytes:7.0f}{mark}"
         )
-    clicks = sum(map(len, tally.times.values()))
+    clicks = sum(len(tally.times[page]) for page in PAGES)
     print(
         f"{clicks} clicks, {clicks / seconds:.1f} a second; errors: {dict(tally.errors) or 'none'}"
     )
@@ -291,6 +311,7 @@ def main() -> int:
     parser = arguments(__doc__ or "")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--users", type=int, default=50)
+    parser.add_argument("--reports", type=int, default=20, help="weight of reports; others: 80")
     parser.add_argument("--working", action="store_true", help="observe a lesson meanwhile")
     parser.add_argument("--niceness", type=int, default=0, help="of the worker, 0 to 19")
     parser.add_argument("--uploads", type=int, default=20, help="files at a time; 0: none")
@@ -325,7 +346,7 @@ def main() -> int:
             while given.working and not count_runs(site, RunState.WORKING.value):
                 time.sleep(0.5)
             print(f"web process before {resident(web):.0f} MB", flush=True)
-            tally = asyncio.run(crowd(site, base, visitors, given.seconds))
+            tally = asyncio.run(crowd(site, base, visitors, given.seconds, given.reports))
             held = told(tally, given.seconds)
             print(f"a run was worked on at {tally.working} of {tally.looks} looks;"
                   f" {count_runs(site, *OPEN)} of the queue are left")  # fmt: skip
