@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import html
 import re
+import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,10 +21,11 @@ from sqlmodel import Session, col, select
 from api.masking import masked as without_names
 from api.pages import page_texts
 from api.problems import not_found
+from api.render.drawings import all_drawings, packed, unpacked
 from api.render.figures import formatted
 from api.render.html import Frame, render_html
 from api.render.texts import texts
-from api.render.view import split_question
+from api.render.view import lesson_length, split_question
 from api.tables import Figure, Lesson, Recording, Run, RunState
 from observer.errors import Language
 from observer.indicators import CATALOGUE
@@ -49,7 +51,19 @@ PLAYABLE = frozenset(
     | {"audio/webm", "audio/x-wav", "audio/x-m4a", "video/mp4", "video/webm"}
 )
 """Media types that browsers play; for any other the report plays the run's Opus copy."""
+_ONE_AT_A_TIME = threading.Lock()
+"""Pages rendered side by side gain nothing on shared cores, and each takes tens of megabytes."""
 _POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+
+
+DRAWINGS: dict[Language, str] = {"zh": "drawings.zh.json.gz", "en": "drawings.en.json.gz"}
+"""Artefacts of a run: its charts, which hold figures and no words of the lesson."""
+
+
+def draw(observation: Observation, language: Language) -> bytes:
+    """The charts of the report, to be kept as an artefact of the run."""
+    duration = lesson_length(observation)
+    return packed(all_drawings(observation, duration, texts(language)))
 
 
 def newest_done(db: Session, lesson: Lesson) -> Run | None:
@@ -110,7 +124,9 @@ def report_page(
         captions=f"/api/v1/lessons/{lesson.id}/captions.vtt",
     )
     sha = run.artefacts["observation.json"]
-    packed, policy, tag = _page(_Stored(sha, masked, storage), address, frame, language)
+    stored = _Stored(sha, masked, storage, run.artefacts.get(DRAWINGS[language], ""))
+    with _ONE_AT_A_TIME:
+        page, policy, tag = _page(stored, address, frame, language)
     headers = {
         "Content-Security-Policy": policy,
         "Cache-Control": "private, no-cache",
@@ -121,8 +137,8 @@ def report_page(
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
-        return Response(packed, media_type="text/html; charset=utf-8", headers=headers)
-    plain = gzip.decompress(packed)
+        return Response(page, media_type="text/html; charset=utf-8", headers=headers)
+    plain = gzip.decompress(page)
     return Response(plain, media_type="text/html; charset=utf-8", headers=headers)
 
 
@@ -133,6 +149,8 @@ class _Stored:
     sha: str
     masked: bool
     storage: "Storage" = field(compare=False)
+    drawings: str = field(default="", compare=False)
+    """The address of its charts; empty: they have to be drawn."""
 
 
 @lru_cache(maxsize=48)
@@ -140,12 +158,17 @@ def _page(
     stored: _Stored, media: str | None, frame: Frame, language: Language
 ) -> tuple[bytes, str, str]:
     """(the page, compressed; its policy; its ETag). 0.5 MB each, most of it the chart program."""
+    drawn = None
+    if stored.drawings:
+        with stored.storage.open(stored.drawings) as file:
+            drawn = unpacked(file.read())
     page = render_html(
         _observation(stored),
         media=media,
         embedded_audio=None,
         language=language,
         frame=frame,
+        drawn=drawn,
     )
     found = _POLICY.search(page)
     policy = html.unescape(found.group(1)) if found else "default-src 'none'"

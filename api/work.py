@@ -208,6 +208,7 @@ class LessonWork:
         artefacts = {"observation.json": self.storage.put(document)}
         if sound is not None:
             artefacts["sound.opus"] = self.storage.put(sound)
+        artefacts |= self._drawn(observation, place)
         diary.close()
         try:
             patiently(lambda: self._finish(task, observation, artefacts))
@@ -215,6 +216,17 @@ class LessonWork:
             remove_unused(self.database, self.storage, set(artefacts.values()))
             raise
         patiently(lambda: self._clear_up(task.run_id))
+
+    def _drawn(self, observation: Observation, place: Path) -> dict[str, str]:
+        """The report's charts in both languages: its first reader must not wait for them."""
+        from api.lesson_report import DRAWINGS, draw  # loads the charts' library
+
+        kept = {}
+        for language, name in DRAWINGS.items():
+            file = place / name
+            file.write_bytes(draw(observation, language))
+            kept[name] = self.storage.put(file)
+        return kept
 
     def _source(self, task: Task, place: Path, stack: ExitStack) -> Source:
         """The lesson's files under names of ours that keep the kind told by their suffix."""

@@ -33,6 +33,7 @@ from api.auth import start_session
 from api.columns import now
 from api.deps import Site
 from api.jobs import Options
+from api.lesson_report import DRAWINGS, draw
 from api.settings import ServiceSettings
 from api.tables import (
     Consent,
@@ -112,6 +113,11 @@ class Filling:
         self.site = site
         self.chance = random.Random(0)
         self.artefacts = {"observation.json": site.storage.put(observation)}
+        whole = Observation.from_json(observation.read_text("utf-8"))
+        for language, name in DRAWINGS.items():
+            drawn = observation.with_name(name)
+            drawn.write_bytes(draw(whole, language))
+            self.artefacts[name] = site.storage.put(drawn)
         self.shas = {kind: site.storage.put(file) for kind, file in files.items()}
         self.files = files
         told = Observation.from_json(observation.read_text("utf-8")).indicators

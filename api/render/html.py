@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from api.render.bundle import bundle
+from api.render.drawings import Drawing
 from api.render.texts import clock, texts
 from api.render.timeline import legend_key
 from api.render.view import Page, page
@@ -59,6 +60,7 @@ def render_html(
     embedded_audio: bytes | None,
     language: str,
     frame: Frame | None = None,
+    drawn: tuple[Drawing, ...] | None = None,
 ) -> str:
     """One self-contained page about `observation` in `language`.
 
@@ -67,7 +69,7 @@ def render_html(
     either the play buttons are disabled and say why. Equal arguments give equal text.
     """
     text = texts("zh" if language == "zh" else "en")
-    content = page(observation, text)
+    content = page(observation, text, drawn)
     if frame is not None:
         content = replace(content, title=frame.title)
     style = _static("report.css")

@@ -76,10 +76,12 @@ class Page:
         return list(found.items())
 
 
-def page(observation: Observation, text: Texts) -> Page:
-    """The page of an observation in the language of `text`."""
+def page(observation: Observation, text: Texts, drawn: tuple[Drawing, ...] | None = None) -> Page:
+    """The page of an observation in the language of `text`, with charts `drawn` before."""
     evidence = Evidence(observation, text)
     duration = lesson_length(observation)
+    if drawn is None:
+        drawn = drawings.all_drawings(observation, duration, text)
     marks = question_marks(observation)
     spans, waits = observation.timeline, observation.waits
     told = observation.claims
@@ -97,7 +99,7 @@ def page(observation: Observation, text: Texts) -> Page:
         strip=timeline.strip(spans, duration) if spans else None,
         score_words=drawings.score_words(observation, duration, text),
         minutes=tuple(timeline.minutes(spans, duration, marks, waits)) if spans else (),
-        drawings=drawings.all_drawings(observation, duration, text),
+        drawings=drawn,
         waits=tuple(sections.wait_list(waits, kind, evidence, text) for kind in (1, 2)),
         questions=sections.questions(observation, evidence, text),
         exchanges=tuple(sections.exchange(x, evidence, text) for x in observation.exchanges),

@@ -86,8 +86,7 @@ def lesson(
         select(Run).where(Run.lesson_id == found.id).order_by(col(Run.created).desc(), col(Run.id))
     ).all()
     reported = newest_done(db, found)
-    record(db, "lesson.read", object_id=found.id, lesson=found)
-    return render(
+    page = render(
         request,
         "lesson",
         actor=me,
@@ -111,6 +110,8 @@ def lesson(
         types=list(LessonType),
         ends=ENDS,
     )
+    record(db, "lesson.read", object_id=found.id, lesson=found)
+    return page
 
 
 def _shares(db: Session, lesson: Lesson) -> list[tuple[Share, str]]:
@@ -172,9 +173,11 @@ def report(
     Beyond the lesson's school names of students are masked in its words.
     """
     found = the_lesson(db, lesson_id)
-    record(db, "report.read", object_id=found.id, lesson=found)
     masked = not may_have_names(me, found)
-    return report_page(request, db, site.storage, found, language, masked=masked)
+    page = report_page(request, db, site.storage, found, language, masked=masked)
+    # Last, as in every page: SQLite has one writer, and it must not wait for a page to be made.
+    record(db, "report.read", object_id=found.id, lesson=found)
+    return page
 
 
 @router.get("/upload")
