@@ -221,10 +221,11 @@ class LessonWork:
         """The report's charts in both languages: its first reader must not wait for them."""
         from api.lesson_report import DRAWINGS, draw  # loads the charts' library
 
-        kept = {}
+        # As it is read again: numbers of a resumed run may differ in type, not in what is written.
+        stored, kept = Observation.from_json(observation.to_json()), {}
         for language, name in DRAWINGS.items():
             file = place / name
-            file.write_bytes(draw(observation, language))
+            file.write_bytes(draw(stored, language))
             kept[name] = self.storage.put(file)
         return kept
 
