@@ -233,13 +233,14 @@ def read_cursor(text: str) -> tuple[datetime, str]:
         moment, identity = base64.urlsafe_b64decode(text.encode()).decode().split(" ")
         found = datetime.fromisoformat(moment)
     except (ValueError, binascii.Error) as error:
-        raise _bad_cursor() from error
+        raise bad_cursor() from error
     if found.tzinfo is None:
-        raise _bad_cursor()
+        raise bad_cursor()
     return found, identity
 
 
-def _bad_cursor() -> InvalidError:
+def bad_cursor() -> InvalidError:
+    """The error of a cursor that was never given."""
     return InvalidError(
         en="The cursor is not one that was given. Begin again without it.",
         zh="cursor 无效，请去掉该参数重新开始。",

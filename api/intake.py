@@ -56,7 +56,7 @@ def check(session: Session, actor: Actor, arrival: Arrival) -> None:
     Raises InvalidError, NotAllowedError, NotFoundError, ConflictError, DuplicateError.
     """
     if isinstance(arrival.lesson, str):
-        lesson = _lesson(session, actor, arrival.lesson)
+        lesson = own_lesson(session, actor, arrival.lesson)
         if arrival.kind is not None:
             _refuse_second(session, lesson, arrival.kind, arrival.sha256)
     else:
@@ -92,9 +92,9 @@ def receive(
     arrival = replace(arrival, sha256=found.sha256, kind=kind_of(found.kind))
     check(session, actor, arrival)
     if isinstance(arrival.lesson, str):
-        known = _recording(session, _lesson(session, actor, arrival.lesson), found.kind)
+        known = _recording(session, own_lesson(session, actor, arrival.lesson), found.kind)
         if known is not None:
-            return _lesson(session, actor, arrival.lesson), known
+            return own_lesson(session, actor, arrival.lesson), known
     # Before the first row: the store may be far away, and SQLite has but one writer.
     storage.put(file, link=True, sha=found.sha256)
     lesson, made = _lesson_for(session, actor, arrival.lesson)
@@ -115,7 +115,7 @@ def receive(
 def _lesson_for(session: Session, actor: Actor, said: LessonData | str) -> tuple[Lesson, bool]:
     """The lesson that the file belongs to, and whether it was made just now."""
     if isinstance(said, str):
-        return _lesson(session, actor, said), False
+        return own_lesson(session, actor, said), False
     return new_lesson(session, actor, said), True
 
 
@@ -173,7 +173,8 @@ def _expiry(session: Session, lesson: Lesson) -> datetime:
     return min(kept, datetime.combine(consent.until + timedelta(days=1), time(), UTC))
 
 
-def _lesson(session: Session, actor: Actor, lesson_id: str) -> Lesson:
+def own_lesson(session: Session, actor: Actor, lesson_id: str) -> Lesson:
+    """A lesson that the actor may change. Raises NotFoundError."""
     lesson = session.get(Lesson, lesson_id)
     if lesson is None or not may_write(session, actor, lesson):
         raise not_found()

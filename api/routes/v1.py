@@ -25,7 +25,7 @@ from api.documents import (
 )
 from api.exports import may_have_names
 from api.idempotency import Key, once
-from api.intake import new_lesson
+from api.intake import new_lesson, own_lesson
 from api.jobs import IN_BATCH, INTERACTIVE, Options
 from api.lesson_data import LessonData
 from api.lesson_lists import Filters, conditions
@@ -103,7 +103,7 @@ def get_lesson(db: Db, me: Me, lesson_id: LessonId) -> LessonOut:
 @router.patch("/lessons/{lesson_id}")
 def change_lesson(db: Db, me: Writer, lesson_id: LessonId, data: LessonChange) -> LessonOut:
     """Change what is said of a lesson."""
-    lesson = _own(db, me, lesson_id)
+    lesson = own_lesson(db, me, lesson_id)
     said = data.model_dump(exclude_unset=True)
     if not said.get("title", "-"):
         raise InvalidError(en="A lesson needs a title.", zh="课例需要标题。")
@@ -169,7 +169,7 @@ def order_run(
     key: Key = None,
 ) -> Response:  # fmt: skip
     """Observe the lesson (again)."""
-    lesson = _own(db, me, lesson_id)
+    lesson = own_lesson(db, me, lesson_id)
 
     def create() -> RunOut:
         options = Options(
@@ -196,7 +196,7 @@ def get_run(db: Db, site: TheSite, run_id: LessonId) -> RunOut:
 def cancel_run(db: Db, me: Writer, site: TheSite, run_id: LessonId) -> RunOut:
     """Stop a run; one that has ended stays as it ended."""
     run = _run(db, run_id)
-    lesson = _own(db, me, run.lesson_id)
+    lesson = own_lesson(db, me, run.lesson_id)
     site.jobs.cancel(db, run)
     audit.record(db, "run.cancel", lesson=lesson, object_id=run.id)
     return _run_out(db, site, run)
@@ -206,7 +206,7 @@ def cancel_run(db: Db, me: Writer, site: TheSite, run_id: LessonId) -> RunOut:
 def retry_run(db: Db, me: Writer, site: TheSite, run_id: LessonId) -> RunOut:
     """A new run like an ended one, from its last finished stage on."""
     run = _run(db, run_id)
-    lesson = _own(db, me, run.lesson_id)
+    lesson = own_lesson(db, me, run.lesson_id)
     if run.state not in ENDS or run.state == RunState.DONE:
         raise ConflictError(
             en="Only a run that failed, was cancelled or was set aside can be tried again.",
@@ -220,7 +220,7 @@ def retry_run(db: Db, me: Writer, site: TheSite, run_id: LessonId) -> RunOut:
 @router.get("/lessons/{lesson_id}/shares")
 def lesson_shares(db: Db, me: Writer, lesson_id: LessonId) -> Listing[ShareOut]:
     """With whom the lesson is shared; for its teacher and its uploader."""
-    lesson = _own(db, me, lesson_id)
+    lesson = own_lesson(db, me, lesson_id)
     rows = db.exec(select(Share).where(Share.lesson_id == lesson.id).order_by(col(Share.created)))
     return Listing(items=[ShareOut.model_validate(row) for row in rows])
 
@@ -265,13 +265,6 @@ def unshare_lesson(db: Db, me: Writer, lesson_id: LessonId, share_id: LessonId) 
 def _lesson(db: Session, lesson_id: str) -> Lesson:
     lesson = db.get(Lesson, lesson_id)
     if lesson is None:
-        raise not_found()
-    return lesson
-
-
-def _own(db: Session, me: Actor, lesson_id: str) -> Lesson:
-    lesson = _lesson(db, lesson_id)
-    if not may_write(db, me, lesson):
         raise not_found()
     return lesson
 

@@ -21,9 +21,10 @@ from api.documents import (
     TokenOut,
     WebhookIn,
     WebhookOut,
+    bad_cursor,
 )
 from api.idempotency import Key, once
-from api.problems import InvalidError, LimitError, not_found
+from api.problems import LimitError, not_found
 from api.routes.v1 import Cursor, LessonId, Limit, Text
 from api.tables import ApiToken, AuditEntry, School, User, Webhook
 
@@ -141,10 +142,7 @@ def read_audit(db: Db, me: Me, limit: Limit = 50, after: Cursor = None) -> Listi
     wanted = select(AuditEntry).order_by(col(AuditEntry.id).desc()).limit(limit + 1)
     if after is not None:
         if not after.isascii() or not after.isdigit() or len(after) > 18:
-            raise InvalidError(
-                en="The cursor is not one that was given. Begin again without it.",
-                zh="cursor 无效，请去掉该参数重新开始。",
-            )
+            raise bad_cursor()
         wanted = wanted.where(col(AuditEntry.id) < int(after))
     found = db.exec(wanted).all()
     more = str(found[limit - 1].id) if len(found) > limit else None
