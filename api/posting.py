@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 from functools import cache
 
-import httpx
+import httpx2
 import structlog
 
 TIMEOUT = 10.0
@@ -39,11 +39,11 @@ async def _post(
     try:
         # On the whole: limits on single reads do not stop an answer that trickles.
         async with asyncio.timeout(TIMEOUT):
-            url = httpx.URL(typed)
+            url = httpx2.URL(typed)
             address = await _address(url, allow_loopback=allow_loopback)
             # The name goes into the header and into TLS, the connection to the checked address.
             async with (
-                httpx.AsyncClient(
+                httpx2.AsyncClient(
                     verify=_certificates(), trust_env=False, follow_redirects=False, timeout=TIMEOUT
                 ) as client,
                 client.stream(
@@ -55,7 +55,7 @@ async def _post(
                 ) as answer,
             ):
                 return answer.status_code
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError, TimeoutError) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, UnicodeError, TimeoutError) as error:
         _log.info("no_answer", error=type(error).__name__)
         return 0
 
@@ -66,7 +66,7 @@ def _certificates() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-async def _address(url: httpx.URL, *, allow_loopback: bool) -> str:
+async def _address(url: httpx2.URL, *, allow_loopback: bool) -> str:
     """The first address behind the host. Raises AddressRefused if any of them is forbidden."""
     if url.scheme not in {"http", "https"} or not url.host:
         raise AddressRefused("no address of a web server")

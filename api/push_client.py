@@ -16,7 +16,7 @@ from observer.errors import Language, ObserverError, UsageError
 from observer.files import sha256_of
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
     from api.manifest import ManifestRow
 
@@ -60,10 +60,10 @@ class Server:
         token: str,
         *,
         language: Language = "zh",
-        client: "httpx.Client | None" = None,
+        client: "httpx2.Client | None" = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        import httpx
+        import httpx2
 
         if not address.startswith(("http://", "https://")):
             raise UsageError(
@@ -71,10 +71,10 @@ class Server:
                 zh=f"“{address}”不是网址。请填写例如 https://observer.example.edu 的地址。",
             )
         self._address = address.rstrip("/")
-        self._client = client or httpx.Client(timeout=httpx.Timeout(120.0, connect=15.0))
+        self._client = client or httpx2.Client(timeout=httpx2.Timeout(120.0, connect=15.0))
         self._headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
         self._headers["Accept-Language"] = language
-        self._failed = httpx.TransportError
+        self._failed = httpx2.TransportError
         self._pause = pause
 
     def unfinished(self) -> dict[tuple[str, str, str], str]:
@@ -130,7 +130,7 @@ class Server:
             headers.get("observer-run", ""),
         )
 
-    def _try(self, url: str, offset: int, block: bytes) -> "httpx.Response":
+    def _try(self, url: str, offset: int, block: bytes) -> "httpx2.Response":
         """Send a block; where that fails in a way that may pass, the answer to "how far?"."""
         headers = {
             "Upload-Offset": str(offset),
@@ -152,7 +152,7 @@ class Server:
 
     def _ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None
-    ) -> "httpx.Response":
+    ) -> "httpx2.Response":
         """An answer that settles the matter; what may pass is tried again, ever more slowly."""
         for attempt in range(ATTEMPTS):
             pause = min(LONGEST_PAUSE, 2.0**attempt)
@@ -173,7 +173,7 @@ class Server:
             self._pause(_seconds(answer, pause))
         raise _unreachable(self._address)
 
-    def _why(self, method: str, url: str, answer: "httpx.Response") -> PushError:
+    def _why(self, method: str, url: str, answer: "httpx2.Response") -> PushError:
         """The refusal in words; the answer to HEAD has none, so they are asked for."""
         if method != "HEAD" or answer.status_code not in {409, 422}:
             return _refused(answer)
@@ -186,12 +186,12 @@ def metadata(said: Mapping[str, str]) -> str:
     return ",".join(f"{key} {b64encode(v.encode()).decode()}" for key, v in said.items() if v)
 
 
-def _seconds(answer: "httpx.Response", otherwise: float) -> float:
+def _seconds(answer: "httpx2.Response", otherwise: float) -> float:
     stated = answer.headers.get("retry-after", "")
     return min(float(stated), 2 * LONGEST_PAUSE) if stated.isdigit() else otherwise
 
 
-def _refused(answer: "httpx.Response") -> PushError:
+def _refused(answer: "httpx2.Response") -> PushError:
     """What the server says, which is in the language of the token's owner."""
     kind = answer.headers.get("content-type", "")
     detail = answer.json().get("detail", "") if "json" in kind and answer.content else ""

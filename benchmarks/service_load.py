@@ -35,7 +35,7 @@ from tempfile import TemporaryDirectory
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import httpx
+import httpx2
 import numpy as np
 from installation import SUBJECTS, Visitor, arguments, fill
 from sqlmodel import col, func, select
@@ -108,8 +108,8 @@ def serving(settings: ServiceSettings, port: int, niceness: int | None) -> Itera
 
 def _answers(port: int) -> bool:
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/health/live", timeout=5).is_success
-    except httpx.TransportError:
+        return httpx2.get(f"http://127.0.0.1:{port}/health/live", timeout=5).is_success
+    except httpx2.TransportError:
         return False
 
 
@@ -146,7 +146,7 @@ def address_of(page: str, who: Visitor, chance: random.Random) -> str:
 
 
 async def visit(
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
     who: Visitor,
     number: int,
     until: float,
@@ -167,7 +167,7 @@ async def visit(
                     tally.bytes[page] += len(block)
             if answer.status_code != 200:
                 tally.errors[f"{page}: HTTP {answer.status_code}"] += 1
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             tally.errors[f"{page}: {type(error).__name__}"] += 1
         took = 1000 * (time.perf_counter() - start)
         tally.times[page].append(took)
@@ -177,7 +177,7 @@ async def visit(
         await asyncio.sleep(chance.uniform(1, 3))
 
 
-async def warm(client: httpx.AsyncClient, who: Visitor) -> None:
+async def warm(client: httpx2.AsyncClient, who: Visitor) -> None:
     """Every page once: a service has been running for longer than its imports take."""
     for page in PAGES:
         headers = {"Cookie": f"{SESSION_COOKIE}={who.cookie}"}
@@ -213,8 +213,8 @@ async def crowd(
 ) -> Tally:
     """Everybody at once."""
     tally = Tally()
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=len(visitors))
-    async with httpx.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
+    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=len(visitors))
+    async with httpx2.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
         await warm(client, visitors[0])
         watches = [asyncio.create_task(w) for w in (watch_lag(tally), watch_work(site, tally))]
         until = time.monotonic() + seconds
@@ -238,7 +238,7 @@ def send_broken(base: str, token: str, file: Path) -> bool:
     content = file.read_bytes()
     said = {"consent": "家长", "filename": file.name, "sha256": hashlib.sha256(content).hexdigest()}
     headers = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
-    with httpx.Client(base_url=base, timeout=120, headers=headers) as http:
+    with httpx2.Client(base_url=base, timeout=120, headers=headers) as http:
         told = {"Upload-Length": str(len(content)), "Upload-Metadata": metadata(said)}
         made = http.post("/api/v1/uploads", headers=told)
         made.raise_for_status()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -80,23 +80,23 @@ def install(folder: Path, database: Database | None = None, **settings: Any) -> 
 class Sender:
     """A tus client for tests: one request each, nothing hidden."""
 
-    def __init__(self, client: httpx.Client, token: str) -> None:
+    def __init__(self, client: httpx2.Client, token: str) -> None:
         self.client = client
         self.headers = {"Authorization": f"Bearer {token}", "Accept-Language": "en", **TUS}
 
-    def create(self, size: int, said: Mapping[str, str] = CONSENT) -> httpx.Response:
+    def create(self, size: int, said: Mapping[str, str] = CONSENT) -> httpx2.Response:
         pairs = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in said.items())
         headers = {"Upload-Length": str(size), "Upload-Metadata": pairs}
         return self.client.post(UPLOADS, headers=self.headers | headers)
 
-    def head(self, url: str) -> httpx.Response:
+    def head(self, url: str) -> httpx2.Response:
         return self.client.head(url, headers=self.headers)
 
-    def patch(self, url: str, offset: int, body: Any, **more: str) -> httpx.Response:
+    def patch(self, url: str, offset: int, body: Any, **more: str) -> httpx2.Response:
         headers = {"Upload-Offset": str(offset), **TYPE, **more}
         return self.client.patch(url, headers=self.headers | headers, content=body)
 
-    def send(self, content: bytes, said: Mapping[str, str] = CONSENT) -> httpx.Response:
+    def send(self, content: bytes, said: Mapping[str, str] = CONSENT) -> httpx2.Response:
         """Create and send in one piece; the last answer."""
         made = self.create(len(content), said)
         return self.patch(made.headers["location"], 0, content) if made.is_success else made

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi.routing import iter_route_contexts
 from sqlmodel import SQLModel, select
@@ -75,7 +75,7 @@ class Call:
     secret: bool
     """Whether its path names something of the lesson."""
 
-    def send(self, client: TestClient) -> httpx.Response:
+    def send(self, client: TestClient) -> httpx2.Response:
         headers = {"accept": "application/json" if "/api/" in self.route else "text/html"}
         if "/uploads" in self.route:
             headers |= UPLOADING
@@ -301,7 +301,7 @@ def _text(wanted: Any) -> str:
     return choice[1].split("|")[0] if choice else "x" * max(1, wanted.get("minLength", 1))
 
 
-def said(answer: httpx.Response) -> str:
+def said(answer: httpx2.Response) -> str:
     """Status and message, without the page around it."""
     main = re.search(r"<main.*?</main>", answer.text, re.DOTALL)
     text = re.sub(r"<[^>]*>", " ", main[0]) if main else answer.text
@@ -324,7 +324,7 @@ def house(
     return House(site, people)
 
 
-def learnt(house: House, call: Call, answer: httpx.Response) -> list[str]:
+def learnt(house: House, call: Call, answer: httpx2.Response) -> list[str]:
     """What an answer gives away of the lesson."""
     body = answer.text
     told = [what for what in ("lesson", "run", "upload", "token") if house.ids[what] in body]

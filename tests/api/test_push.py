@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
@@ -125,19 +125,19 @@ def test_the_help_names_every_column() -> None:
         assert any(f"{column} ({alias}" in said for alias in aliases)
 
 
-class Flaky(httpx.BaseTransport):
+class Flaky(httpx2.BaseTransport):
     """A line that loses every third request, some before and some after they arrived."""
 
     def __init__(self) -> None:
-        self._real = httpx.HTTPTransport()
+        self._real = httpx2.HTTPTransport()
         self._count = 0
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self._count += 1
         if self._count % 3 == 0:
             if self._count % 2:
                 self._real.handle_request(request).read()
-            raise httpx.ReadError("line lost", request=request)
+            raise httpx2.ReadError("line lost", request=request)
         return self._real.handle_request(request)
 
 
@@ -147,7 +147,7 @@ def test_a_bad_line_only_takes_longer(
     monkeypatch.setattr("api.push_client.BLOCK", 700)
     rows = read_manifest(folder / "清单.csv")[:2]
     pauses: list[float] = []
-    with served(here) as address, httpx.Client(transport=Flaky(), timeout=30) as client:
+    with served(here) as address, httpx2.Client(transport=Flaky(), timeout=30) as client:
         server = Server(address, here.tokens["li"], client=client, pause=pauses.append)
         started = server.unfinished()
         sent = [push_row(server, row, started, lambda _: None) for row in rows]

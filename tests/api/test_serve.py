@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from rich.console import Console
 from sqlmodel import select
@@ -125,8 +125,8 @@ def alive(process: int) -> bool:
 
 def answers(address: str) -> bool:
     try:
-        return httpx.get(address + "/sign-in").status_code == 200
-    except httpx.TransportError:
+        return httpx2.get(address + "/sign-in").status_code == 200
+    except httpx2.TransportError:
         return False
 
 
@@ -139,7 +139,7 @@ def test_the_service_starts_replaces_a_killed_worker_and_is_outlived_by_none(
     link = re.search(r"http://127\.0\.0\.1:\d+/\S+", told)
     assert link is not None
     assert link[0].startswith(address), "the link leads to where the service listens"
-    assert httpx.get(link[0]).status_code == 200
+    assert httpx2.get(link[0]).status_code == 200
 
     until(lambda: workers(tmp_path / "data"), 120)
     ((first, its_process),) = workers(tmp_path / "data").items()

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
@@ -74,7 +74,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return bytes(wave) + hashlib.shake_256(b"noise").digest(24 * MIB)
 
 
-def offset(response: httpx.Response) -> int:
+def offset(response: httpx2.Response) -> int:
     return int(response.headers["upload-offset"])
 
 
@@ -243,7 +243,7 @@ def test_twenty_at_once(here: Installation, large: bytes) -> None:
     contents = [header + piece for piece in pieces]
 
     def send(content: bytes) -> int:
-        with httpx.Client(base_url=address, timeout=60) as http:
+        with httpx2.Client(base_url=address, timeout=60) as http:
             li = Sender(http, here.tokens["li"])
             url = li.create(len(content)).headers["location"]
             for first in range(0, len(content), MIB):
@@ -356,7 +356,7 @@ def test_a_transcript_joins_its_lesson_and_then_it_is_observed(
 
 def test_what_broke_off_goes_on(here: Installation, large: bytes) -> None:
     """The sender's line is cut in mid-body: what reached the server counts."""
-    with served(here) as address, httpx.Client(base_url=address, timeout=30) as http:
+    with served(here) as address, httpx2.Client(base_url=address, timeout=30) as http:
         li = Sender(http, here.tokens["li"])
         url = li.create(len(large)).headers["location"]
         head = "".join(
@@ -384,7 +384,7 @@ def test_what_broke_off_goes_on(here: Installation, large: bytes) -> None:
 
 def test_a_hanging_transfer_gives_way_to_the_next(here: Installation, large: bytes) -> None:
     """A laptop closed in mid-upload: its connection stays open, and it comes back on another."""
-    with served(here) as address, httpx.Client(base_url=address, timeout=30) as http:
+    with served(here) as address, httpx2.Client(base_url=address, timeout=30) as http:
         li = Sender(http, here.tokens["li"])
         url = li.create(len(large)).headers["location"]
         opened = threading.Event()
@@ -396,7 +396,7 @@ def test_a_hanging_transfer_gives_way_to_the_next(here: Installation, large: byt
             over.wait(20)
 
         def hang() -> None:
-            with httpx.Client(base_url=address, timeout=30) as old:
+            with httpx2.Client(base_url=address, timeout=30) as old:
                 Sender(old, here.tokens["li"]).patch(url, 0, dripping())
 
         thread = threading.Thread(target=hang)
@@ -432,8 +432,8 @@ def _start(here: Installation, port: int) -> subprocess.Popen[bytes]:
     )
     for _ in range(400):
         try:
-            httpx.options(f"http://127.0.0.1:{port}{UPLOADS}")
-        except httpx.TransportError:
+            httpx2.options(f"http://127.0.0.1:{port}{UPLOADS}")
+        except httpx2.TransportError:
             time.sleep(0.05)
         else:
             return process
@@ -451,7 +451,7 @@ def test_a_killed_server_loses_at_most_sixteen_mebibytes(here: Installation, lar
         port = probe.getsockname()[1]
     process = _start(here, port)
     sha = {"sha256": hashlib.sha256(large).hexdigest()}
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
         li = Sender(http, here.tokens["li"])
         url = li.create(len(large), CONSENT | sha).headers["location"]
 
@@ -465,7 +465,7 @@ def test_a_killed_server_loses_at_most_sixteen_mebibytes(here: Installation, lar
             process.wait()
             yield large[20 * MIB : 21 * MIB]
 
-        with pytest.raises(httpx.TransportError):
+        with pytest.raises(httpx2.TransportError):
             li.patch(url, 0, until_killed())
     assert here.parts()[0].stat().st_size >= 17 * MIB
     li = Sender(client_of(here), here.tokens["li"])  # the server that is started next
@@ -568,7 +568,7 @@ def test_memory_does_not_grow_with_the_file(here: Installation) -> None:
     import tracemalloc
 
     block = bytes(MIB)
-    with served(here) as address, httpx.Client(base_url=address, timeout=60) as http:
+    with served(here) as address, httpx2.Client(base_url=address, timeout=60) as http:
         li = Sender(http, here.tokens["li"])
         url = li.create(96 * MIB).headers["location"]
         tracemalloc.start()
