@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
+from api.problems import not_found
 from api.tables import Lesson, Membership, Position, School, User
 
 BOTH_SCOPES = frozenset({"read", "write"})
@@ -104,3 +105,19 @@ def may_write(session: Session, actor: Actor, lesson: Lesson) -> bool:  # noqa: 
 def may_share(session: Session, actor: Actor, lesson: Lesson) -> bool:  # noqa: ARG001
     """Whether `actor` may share and correct: the teacher, or the uploader where there is none."""
     return "write" in actor.scopes and actor.user_id == (lesson.teacher_id or lesson.uploader_id)
+
+
+def the_lesson(session: Session, lesson_id: str) -> Lesson:
+    """A lesson that the session's person may see. Raises NotFoundError."""
+    lesson = session.get(Lesson, lesson_id)
+    if lesson is None:
+        raise not_found()
+    return lesson
+
+
+def own_lesson(session: Session, actor: Actor, lesson_id: str) -> Lesson:
+    """A lesson that `actor` may change. Raises NotFoundError."""
+    lesson = the_lesson(session, lesson_id)
+    if not may_write(session, actor, lesson):
+        raise not_found()
+    return lesson

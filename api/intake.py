@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlmodel import Session, col, select
 
 from api import audit
-from api.access import Actor, may_write
+from api.access import Actor, own_lesson
 from api.arrivals import (
     KINDS,
     Arrival,
@@ -27,7 +27,7 @@ from api.columns import now
 from api.examination import Examined, examine
 from api.lesson_data import LessonData
 from api.manifest import ManifestError, ManifestRow, read_manifest
-from api.problems import ConflictError, InvalidError, NotAllowedError, not_found
+from api.problems import ConflictError, InvalidError, NotAllowedError
 from api.storage import Storage
 from api.tables import Consent, Lesson, Membership, Position, Recording, School, User
 
@@ -171,14 +171,6 @@ def _expiry(session: Session, lesson: Lesson) -> datetime:
     if consent is None or consent.until is None:
         return kept
     return min(kept, datetime.combine(consent.until + timedelta(days=1), time(), UTC))
-
-
-def own_lesson(session: Session, actor: Actor, lesson_id: str) -> Lesson:
-    """A lesson that the actor may change. Raises NotFoundError."""
-    lesson = session.get(Lesson, lesson_id)
-    if lesson is None or not may_write(session, actor, lesson):
-        raise not_found()
-    return lesson
 
 
 def _recording(session: Session, lesson: Lesson, kind: str) -> Recording | None:

@@ -8,13 +8,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from pydantic import BaseModel, BeforeValidator, StringConstraints
 from sqlmodel import Session, select
 
-from api.access import Actor, may_share, may_write
+from api.access import Actor, may_share, may_write, the_lesson
 from api.audit import record
 from api.deps import Db, TheSite, Writer
 from api.pages import done
 from api.problems import InvalidError, NotAllowedError, not_found
 from api.retention import delete_lesson
-from api.routes.pages import members, receivers, the_lesson
+from api.routes.pages import members, receivers
 from api.tables import Consent, Lesson, LessonType, Run, Share
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)

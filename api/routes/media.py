@@ -6,11 +6,11 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
+from api.access import the_lesson
 from api.deps import Db, Me, TheSite
 from api.exports import may_have_names
 from api.lesson_report import newest_done, observation_of, recording_of
 from api.problems import not_found
-from api.routes.pages import the_lesson
 from api.storage import Storage
 from observer.formats import dumps
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
 
-from api.access import Actor, may_share, may_write
+from api.access import Actor, may_share, may_write, the_lesson
 from api.audit import record
 from api.columns import now
 from api.deps import Db, Language, Me, TheSite
@@ -21,7 +21,6 @@ from api.lesson_lists import (
 )
 from api.lesson_report import KEY_FIGURES, findings, key_figures, newest_done, report_page
 from api.pages import Sheet, render
-from api.problems import not_found
 from api.tables import (
     ENDS,
     Consent,
@@ -65,14 +64,6 @@ def lessons(request: Request, db: Db, me: Me, language: Language) -> HTMLRespons
         rounds=range(1, 6),
         types=list(LessonType),
     )
-
-
-def the_lesson(db: Session, lesson_id: str) -> Lesson:
-    """The lesson, if the person may see it. Raises NotFoundError."""
-    found = db.exec(select(Lesson).where(Lesson.id == lesson_id)).first()
-    if found is None:
-        raise not_found()
-    return found
 
 
 @router.get("/lessons/{lesson_id}")

@@ -8,7 +8,7 @@ from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
 from api import audit
-from api.access import Actor, may_share, may_write
+from api.access import Actor, may_share, may_write, own_lesson, the_lesson
 from api.deps import Db, Me, TheSite, Writer
 from api.documents import (
     FigureOut,
@@ -25,7 +25,7 @@ from api.documents import (
 )
 from api.exports import may_have_names
 from api.idempotency import Key, once
-from api.intake import new_lesson, own_lesson
+from api.intake import new_lesson
 from api.jobs import IN_BATCH, INTERACTIVE, Options
 from api.lesson_data import LessonData
 from api.lesson_lists import Filters, conditions
@@ -97,7 +97,7 @@ def create_lesson(
 @router.get("/lessons/{lesson_id}")
 def get_lesson(db: Db, me: Me, lesson_id: LessonId) -> LessonOut:
     """One lesson."""
-    return _lesson_out(db, me, _lesson(db, lesson_id))
+    return _lesson_out(db, me, the_lesson(db, lesson_id))
 
 
 @router.patch("/lessons/{lesson_id}")
@@ -124,7 +124,7 @@ def remove_lesson(request: Request, me: Writer, site: TheSite, lesson_id: Lesson
 @router.get("/lessons/{lesson_id}/indicators")
 def lesson_indicators(db: Db, me: Me, lesson_id: LessonId) -> LessonFigures:  # noqa: ARG001
     """The indicators of the newest finished run: value or null, unit, interval, n."""
-    lesson = _lesson(db, lesson_id)
+    lesson = the_lesson(db, lesson_id)
     rows = db.exec(select(Figure).where(Figure.lesson_id == lesson.id).order_by(Figure.name)).all()
     return LessonFigures(
         lesson_id=lesson.id,
@@ -143,7 +143,7 @@ def lesson_observation(db: Db, me: Me, site: TheSite, lesson_id: LessonId) -> Re
 
     Names of students are masked for people outside the lesson's school.
     """
-    lesson = _lesson(db, lesson_id)
+    lesson = the_lesson(db, lesson_id)
     run = newest_done(db, lesson)
     if run is None:
         raise not_found()
@@ -156,7 +156,7 @@ def lesson_observation(db: Db, me: Me, site: TheSite, lesson_id: LessonId) -> Re
 @router.get("/lessons/{lesson_id}/runs")
 def lesson_runs(db: Db, site: TheSite, lesson_id: LessonId) -> Listing[RunOut]:
     """The lesson's runs, newest first."""
-    lesson = _lesson(db, lesson_id)
+    lesson = the_lesson(db, lesson_id)
     rows = db.exec(
         select(Run).where(Run.lesson_id == lesson.id).order_by(col(Run.created).desc(), col(Run.id))
     )
@@ -262,15 +262,8 @@ def unshare_lesson(db: Db, me: Writer, lesson_id: LessonId, share_id: LessonId) 
     db.delete(share)
 
 
-def _lesson(db: Session, lesson_id: str) -> Lesson:
-    lesson = db.get(Lesson, lesson_id)
-    if lesson is None:
-        raise not_found()
-    return lesson
-
-
 def _sharing(db: Session, me: Actor, lesson_id: str) -> Lesson:
-    lesson = _lesson(db, lesson_id)
+    lesson = the_lesson(db, lesson_id)
     if not may_share(db, me, lesson):
         raise not_found()
     return lesson
