@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import structlog
 from sqlalchemy import String, cast, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from api.columns import now
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PATIENCE = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0)
 """Seconds between attempts to reach a database that is away: a minute in all."""
+_KEPT = (RunState.WORKING.value, RunState.DONE.value, RunState.FAILED.value)
 _log = structlog.get_logger("observer.work")
 
 
@@ -89,13 +90,13 @@ class Diary:
         storage: "Storage",
         task: Task,
         stages: Path,
-        stop: threading.Event,
+        watched: "Watched",
     ) -> None:
         self.database = database
         self.storage = storage
         self.task = task
         self.stages = stages
-        self.stop = stop
+        self.watched = watched
         self.stage = ""
         self.progress = task.progress
         self._last = 0.0
@@ -109,8 +110,10 @@ class Diary:
 
     def on_step(self, place: Place) -> None:
         """Hears where the pipeline is. Raises NotOurs and Stopping, which end it."""
-        if self.stop.is_set():
+        if self.watched.stop.is_set():
             raise Stopping
+        if self.watched.lost.is_set():
+            raise NotOurs
         self.progress = max(self.progress, place.overall)
         if place.stage != self.stage:
             patiently(lambda: self._turn_to(place.stage))
@@ -194,13 +197,37 @@ def remove_unused(
 
 
 class Watched:
-    """Notes what an attempt died of when that is no known failure; the error goes on its way."""
+    """Looks every second whether an attempt is still wanted, whatever its stage tells.
 
-    def __init__(self, database: "Database", task: Task) -> None:
+    Once the run was cancelled, deleted or taken over, or the worker must stop, the stage has
+    `GRACE` seconds to end by itself, which it does at its next progress report. Then `abandon` is
+    called in the watching thread: it must end the process, for nothing else ends an engine that is
+    deep in its arithmetic. It is never called once the block was left.
+
+    What an attempt died of, when that is no known failure, is noted; the error goes on its way.
+    """
+
+    EVERY = 1.0
+    GRACE = 2.0
+
+    def __init__(
+        self,
+        database: "Database",
+        task: Task,
+        stop: threading.Event,
+        abandon: Callable[[], None],
+    ) -> None:
         self.database = database
         self.task = task
+        self.stop = stop
+        self.lost = threading.Event()
+        self.abandon = abandon
+        self._over = threading.Event()
+        self._leaving = threading.Lock()
+        self._thread = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(
@@ -209,6 +236,8 @@ class Watched:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with self._leaving:
+            self._over.set()
         if kind is None or issubclass(kind, ObserverError | NotOurs | Stopping):
             return
         _log.error("run_crashed", run=self.task.run_id, exc_info=(kind, error, trace))
@@ -217,6 +246,31 @@ class Watched:
                 own(session, self.task).error = {"class": kind.__name__}
         except (OperationalError, NotOurs):
             return
+
+    def _watch(self) -> None:
+        while not self._over.wait(self.EVERY):
+            if self.stop.is_set() or self._is_lost():
+                break
+        if self._over.wait(self.GRACE):
+            return
+        with self._leaving:  # held until the process is gone, so that it takes no other run
+            if not self._over.is_set():
+                self.abandon()
+
+    def _is_lost(self) -> bool:
+        """Whether the run is no longer this attempt's; not known while the database is away."""
+        try:
+            with self.database.system("whether a run is still wanted") as session:
+                found = session.exec(
+                    select(Run.state, Run.worker, Run.attempts).where(Run.id == self.task.run_id)
+                ).first()
+        except SQLAlchemyError:
+            return False
+        # What this attempt itself has ended is not lost: clearing up takes a while.
+        kept = found is not None and found[0] in _KEPT
+        if not kept or found[1:] != (self.task.worker, self.task.attempt):
+            self.lost.set()
+        return self.lost.is_set()
 
 
 def crashes(error: dict[str, str], attempts: int) -> dict[str, str]:

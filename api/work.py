@@ -36,6 +36,7 @@ from api.jobs import Options
 from api.outputs import PLAYABLE
 from api.settings import Environment
 from api.tables import Figure, Lesson, Recording, Run, RunState, Step
+from api.workers import leave
 from models.hot_words import title_words
 from observer.checkpoints import Checkpoints
 from observer.errors import MissingRecording, ObserverError
@@ -66,6 +67,7 @@ class LessonWork:
         device: str = "auto",
         build: Build = build,
         max_attempts: int = MAX_ATTEMPTS,
+        leave: Callable[[bool], None] = leave,
     ) -> None:
         self.database = database
         self.storage = storage
@@ -74,10 +76,18 @@ class LessonWork:
         self.device = device
         self.build = build
         self.max_attempts = max_attempts
+        self.leave = leave
         self._engines: tuple[object, Engines] | None = None
+        self._one = threading.Lock()
 
     def __call__(self, run_id: str, worker: str, stop: threading.Event) -> bool:
         """Do a run to its end; False when it went back to the queue because of `stop`."""
+        # The job engine hands out the next run as soon as it knows that one was cancelled, while
+        # that one's stage may still be at work with the same engines.
+        with self._one:
+            return False if stop.is_set() else self._do(run_id, worker, stop)
+
+    def _do(self, run_id: str, worker: str, stop: threading.Event) -> bool:
         task = patiently(lambda: self._claim(run_id, worker))
         patiently(self.sweep)
         if task is None:
@@ -86,8 +96,10 @@ class LessonWork:
             return True
         place = self.folder / f"{task.run_id}.{task.attempt}"
         try:
-            with Watched(self.database, task):
-                self._observe(task, place, stop)
+            with Watched(
+                self.database, task, stop, lambda: self._abandon(task, place, stop)
+            ) as watched:
+                self._observe(task, place, watched)
         except NotOurs:
             _log.info("run_left", run=run_id)
         except Stopping:
@@ -147,6 +159,16 @@ class LessonWork:
             run.state, run.worker = RunState.QUEUED.value, ""
             run.attempts -= 1  # nothing crashed
 
+    def _abandon(self, task: Task, place: Path, stop: threading.Event) -> None:
+        """End the process in mid-stage: the run is not wanted, and the stage does not hear."""
+        _log.warning("stage_abandoned", run=task.run_id, worker=task.worker)
+        try:
+            if stop.is_set():
+                patiently(lambda: self._give_back(task))
+        finally:
+            shutil.rmtree(place, ignore_errors=True)  # what is written after this is swept
+            self.leave(stop.is_set())
+
     def _fail(self, task: Task, told: dict[str, str]) -> None:
         with self.database.system("a run has failed") as session:
             try:
@@ -184,10 +206,10 @@ class LessonWork:
 
     # -- observing -----------------------------------------------------------------------
 
-    def _observe(self, task: Task, place: Path, stop: threading.Event) -> None:
+    def _observe(self, task: Task, place: Path, watched: Watched) -> None:
         stages = place / "stages"
         stages.mkdir(parents=True, exist_ok=True, mode=0o700)
-        diary = Diary(self.database, self.storage, task, stages, stop)
+        diary = Diary(self.database, self.storage, task, stages, watched)
         diary.restore()
         with ExitStack() as stack:
             source = self._source(task, place, stack)

@@ -8,8 +8,12 @@ lost it is fenced off by `Run.worker` and `Run.attempts` (see `api.work`).
 
 import os
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
 from uuid import uuid4
 
 import psycopg
@@ -120,3 +124,25 @@ class Workplace:
                     _log.warning("mended", runs=number, worker=self.name)
             finally:
                 self.locks.release("mending")
+
+
+def leave(stopping: bool) -> NoReturn:
+    """End this process although one of its threads is deep in an engine; unless it is `stopping`,
+    a fresh one takes its place.
+
+    The fresh one has the same process id and command, so that neither `observer serve` nor
+    systemd counts a crash or makes a pause. Locks, connections and the GPU's memory go with the
+    old one's open files; the engines are loaded anew for the next lesson, which is the price.
+    """
+    with suppress(OSError):  # nobody may be reading any more
+        sys.stdout.flush()
+    if stopping:
+        os._exit(0)
+    for handle in Path("/dev/fd").iterdir():
+        if int(handle.name) > 2:
+            with suppress(OSError):  # the listing's own handle is closed by now
+                os.set_inheritable(int(handle.name), False)
+    try:
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    finally:
+        os._exit(1)  # Python itself is gone: whoever minds the workers starts another

@@ -8,6 +8,7 @@ twice; at a point that the plan names it kills its process, once (`killed-POINT`
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -252,7 +253,9 @@ class House:
         with self.database.system("a look of the test") as session:
             return session.get_one(Run, run_id)
 
-    def workplace(self, tick: float = TICK) -> workers.Workplace:
+    def workplace(
+        self, tick: float = TICK, leave: Callable[[bool], None] = workers.leave
+    ) -> workers.Workplace:
         """A worker on this installation."""
         environment = Environment(weights=None, threads=1, language=None)
 
@@ -267,15 +270,30 @@ class House:
             environment,
             build=build,
             max_attempts=self.script.patience,
+            leave=leave,
         )
         lessons.sweep()
         return workers.Workplace(self.jobs, lessons, tick=tick)
 
 
-def work_until_killed(script: Script) -> None:
+LEFT = 75
+"""Exit code of a forked worker that left a stage; one that has a command begins anew."""
+
+
+def end(stopping: bool) -> None:
+    """As `workers.leave`, for a process without a command of its own."""
+    os._exit(0 if stopping else LEFT)
+
+
+def work_until_killed(script: Script, leave: Callable[[bool], None] = end) -> None:
     """The body of a worker process: it works until SIGTERM, or until it kills itself."""
     house = House.of(script)
-    place = house.workplace()
+    place = house.workplace(leave=leave)
     signal.signal(signal.SIGTERM, lambda *_: place.stop.set())
     place.run()
     house.close()
+
+
+if __name__ == "__main__":  # data folder, database, point to hold at
+    folder, address, point = sys.argv[1:]
+    work_until_killed(Script(Path(folder), address, hold_at=point), workers.leave)

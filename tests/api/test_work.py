@@ -4,15 +4,17 @@ The worker processes are real and killed with SIGKILL; engines are scripted (tes
 so that a run takes a second.
 """
 
+import hashlib
 import json
 import multiprocessing
 import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from api.jobs import Options
 from api.tables import AuditEntry, Figure, Lesson, Recording, Run, RunState, Step
 from observer.observation import Observation
 from tests import postgres
-from tests.scripted_worker import POINTS, House, Script, work_until_killed
+from tests.scripted_worker import LEFT, POINTS, House, Script, work_until_killed
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
@@ -239,6 +241,86 @@ def test_cancelled_while_worked_on_the_run_stops_and_leaves_nothing(
     assert run.state == RunState.CANCELLED
     assert run.artefacts == {}
     assert script.calls().count("words") == 1  # the next lesson's alone
+
+
+def test_a_stage_that_tells_nothing_is_left_within_five_seconds_of_a_cancel(
+    script: Script, house: House
+) -> None:
+    """An engine may compute for minutes without a word; here it waits for a file that is never
+    there. The worker goes on under the same process id, with the next run of the queue."""
+    cancelled, following = house.order(house.lesson()), house.order(house.lesson("next"))
+    command = [sys.executable, "-m", "tests.scripted_worker"]
+    worker = subprocess.Popen([*command, str(script.data), script.database_url, "words"])
+    wait_for(lambda: "words" in script.calls())
+    with house.database.system("a cancel of the test") as session:
+        house.jobs.cancel(session, session.get_one(Run, cancelled))
+    asked = time.monotonic()
+    wait_for(lambda: not list((script.data / "work").glob("*")))
+    assert time.monotonic() - asked < 5
+    (script.data / "go").touch()
+    after = wait_for_end(house, following)
+    assert worker.poll() is None
+    worker.terminate()
+    assert worker.wait(20) == 0
+    run = house.run(cancelled)
+    assert (run.state, run.attempts, run.artefacts) == (RunState.CANCELLED, 1, {})
+    assert (after.state, after.attempts) == (RunState.DONE, 1)
+    # "claimed" is passed when the engines are made: the process began anew.
+    assert [script.calls().count(point) for point in ("claimed", "words")] == [2, 2]
+    # What it had finished is whole: a second try goes on from there.
+    with house.database.system("a look of the test") as session:
+        steps = session.exec(select(Step).where(Step.run_id == cancelled)).all()
+        kept = {s.stage: s.sha256 for s in steps if s.sha256}
+        again = house.jobs.retry(session, session.get_one(Run, cancelled)).id
+    assert {"decode", "speech", "speakers", "roles"} == kept.keys() - {"quality"}
+    for sha in kept.values():
+        with house.storage.open(sha) as file:
+            assert hashlib.sha256(file.read()).hexdigest() == sha
+    other = start(script)
+    assert wait_for_end(house, again).state == RunState.DONE
+    stop(other)
+    assert script.calls().count("speakers") == 2  # once for each lesson
+
+
+def wait_for(there: Callable[[], bool], seconds: float = 40) -> None:
+    until = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@ONE
+def test_told_to_stop_in_a_stage_that_tells_nothing_the_run_goes_back(
+    script: Script, house: House
+) -> None:
+    run_id = house.order(house.lesson())
+    deaf = start(Script(script.data, script.database_url, hold_at="roles"))
+    wait_for(lambda: "roles" in script.calls())
+    deaf.terminate()
+    deaf.join(10)
+    assert deaf.exitcode == 0
+    waiting = house.run(run_id)
+    assert (waiting.state, waiting.attempts) == (RunState.QUEUED, 0)
+    assert not list((script.data / "work").glob("*"))
+    other = start(script)
+    run = wait_for_end(house, run_id)
+    stop(other)
+    assert (run.state, run.attempts) == (RunState.DONE, 1)
+
+
+@ONE
+def test_a_deaf_worker_that_lost_its_run_leaves_it(script: Script, house: House) -> None:
+    run_id = house.order(house.lesson())
+    deaf = start(Script(script.data, script.database_url, hold_at="words"))
+    wait_for(lambda: "words" in script.calls())
+    house.jobs.take_over(run_id)
+    other = start(script)
+    run = wait_for_end(house, run_id)
+    deaf.join(10)
+    assert deaf.exitcode == LEFT
+    stop(other)
+    assert (run.state, run.attempts) == (RunState.DONE, 2)
+    assert_whole(house, house.run(run_id))
 
 
 def test_two_workers_share_the_queue_and_interactive_runs_go_first(
