@@ -2,14 +2,10 @@
 and lessons in every state, so that each page has what it shows.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from api.app import create_app
 from api.columns import now
 from api.deps import Site
 from api.passwords import passwords
@@ -120,26 +116,3 @@ def _others(site: Site, there: People) -> None:
                 session.add(
                     Run(lesson_id=lesson.id, state=state.value, started=begun, **more)  # type: ignore[arg-type]
                 )
-
-
-@contextmanager
-def served(site: Site) -> Iterator[str]:
-    """The site behind a real uvicorn in a thread; its address comes back."""
-    import uvicorn
-
-    config = uvicorn.Config(
-        create_app(site.settings, site=site), host="127.0.0.1", port=0, log_level="warning"
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            if not thread.is_alive():
-                raise RuntimeError("the server did not start")
-            thread.join(0.02)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)

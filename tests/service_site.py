@@ -1,10 +1,14 @@
 """An installation in a folder, quick enough for every test: real parts, cheap password hashes."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.auth import SESSION_COOKIE, start_session
@@ -86,3 +90,24 @@ def cookie_of(site: Site, user_id: str) -> str:
     """The cookie of a new session of somebody, without the way there."""
     with site.database.system("test: a session") as session:
         return start_session(session, user_id, site.settings, agent="test")
+
+
+@contextmanager
+def running(app: ASGIApp) -> Iterator[str]:
+    """The address of a real uvicorn in a thread that serves `app`."""
+    import uvicorn
+
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the server did not start")
+            thread.join(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)

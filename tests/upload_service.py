@@ -1,7 +1,6 @@
 """A small installation for the tests of uploads: two schools, three people, each with a token."""
 
 import base64
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -20,7 +18,7 @@ from api.db import Database
 from api.deps import Site
 from api.tables import District, Membership, School, User
 from tests.media_files import beeps, write_media
-from tests.service_site import site_in
+from tests.service_site import running, site_in
 
 TUS = {"Tus-Resumable": "1.0.0"}
 TYPE = {"Content-Type": "application/offset+octet-stream"}
@@ -116,17 +114,6 @@ def client_of(installation: Installation) -> TestClient:
 
 @contextmanager
 def served(installation: Installation) -> Iterator[str]:
-    """The address of a real uvicorn in a thread."""
-    server = uvicorn.Server(
-        uvicorn.Config(installation.app(), port=0, log_level="warning", lifespan="off")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
+    """The address of a real server in a thread."""
+    with running(installation.app()) as address:
+        yield address

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -25,28 +24,9 @@ from api.problems import ConflictError, InvalidError, NotAllowedError
 from api.tables import Consent, Lesson, LessonType, Recording, Upload
 from observer.errors import ObserverError, RecordingError, TranscriptError, UnreadableRecording
 from tests.media_files import FORMATS, beeps, write_media
-from tests.upload_service import CONSENT, Installation, Sender, client_of, install, lesson_bytes
+from tests.upload_service import CONSENT, Installation, Sender, client_of
 
 SRT = "1\n00:00:00,000 --> 00:00:01,000\n老师：同学们好。\n".encode()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _child() -> Iterator[None]:
-    yield
-    examination.close()
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return lesson_bytes(tmp_path_factory.mktemp("media"))
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
-    installation = install(tmp_path)
-    yield installation
-    installation.site.jobs.close()
-    installation.site.database.close()
 
 
 # -- looking inside ------------------------------------------------------------------------

@@ -5,7 +5,6 @@ browser ─/sign-in/oidc→ service ─303→ provider ─303→ /sign-in/oidc/r
 
 import base64
 import hashlib
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,7 +13,6 @@ from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-import uvicorn
 from fastapi import FastAPI, Form, Header, HTTPException
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
@@ -24,7 +22,7 @@ from api.deps import Site
 from api.oidc import provider
 from api.problems import UnavailableError
 from api.tables import AuditEntry, User
-from tests.service_site import client_of, person, site_in
+from tests.service_site import client_of, person, running, site_in
 
 SECRET = "the client's secret"
 
@@ -96,26 +94,16 @@ class Provider:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Provider]:
+def reached() -> Iterator[Provider]:
     made = Provider()
-    server = uvicorn.Server(
-        uvicorn.Config(made.app(), port=0, log_level="warning", lifespan="off", access_log=False)
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    made.issuer = f"http://127.0.0.1:{port}"
-    yield made
-    server.should_exit = True
-    thread.join(10)
+    with running(made.app()) as made.issuer:
+        yield made
 
 
 @pytest.fixture
-def idp(running: Provider) -> Provider:
-    running.claims, running.signs = {}, None
-    return running
+def idp(reached: Provider) -> Provider:
+    reached.claims, reached.signs = {}, None
+    return reached
 
 
 @pytest.fixture

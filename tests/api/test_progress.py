@@ -2,34 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlmodel import Session
 
 from api.columns import now
-from api.db import Database
 from api.deps import Site
 from api.routes import progress
 from api.routes.progress import progress_of, seconds_left
 from api.tables import Run, RunState, Share, User
-from tests.service_factory import People, actor, people
-from tests.service_site import client_of, site_in
-
-
-@pytest.fixture
-def site(tmp_path: Path, sqlite_database: Database) -> Iterator[Site]:
-    site = site_in(tmp_path, sqlite_database)
-    site.jobs.prepare()
-    yield site
-    site.jobs.close()
-
-
-@pytest.fixture
-def there(site: Site) -> People:
-    return people(site.database)
+from tests.service_factory import People, actor
+from tests.service_site import client_of
 
 
 def test_time_left_goes_by_the_share_that_is_done() -> None:

@@ -1,6 +1,5 @@
 """`observer push` against a real server: everything arrives once, whatever was stopped before."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -8,29 +7,14 @@ import pytest
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from api import examination
 from api.cli import app
 from api.manifest import COLUMNS, read_manifest
 from api.push_client import PushError, Server, StoppedError, push_row
 from api.tables import Lesson, Recording, Run, Upload, User
 from observer.errors import UsageError
-from tests.upload_service import Installation, install, lesson_bytes, served
+from tests.upload_service import Installation, lesson_bytes, served
 
 SUBTITLES = "1\n00:00:00,000 --> 00:00:01,000\n老师：同学们好。\n"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _child() -> Iterator[None]:
-    yield
-    examination.close()
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
-    installation = install(tmp_path)
-    yield installation
-    installation.site.jobs.close()
-    installation.site.database.close()
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 
-from tests.furnished import Furnished, furnish, served
+from api.app import create_app
+from tests.furnished import Furnished, furnish
 from tests.scripted_worker import Script, work_until_killed
-from tests.service_site import PASSWORD, site_in
+from tests.service_site import PASSWORD, running, site_in
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -55,7 +56,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         out.setparams((1, 1, 8000, 0, "NONE", ""))
         out.writeframes(bytes([128]) * 8000 * 361)
     full = furnish(site, recording)
-    with served(site) as url:
+    with running(create_app(site.settings, site=site)) as url:
         yield House(full, url)
     site.jobs.close()
     site.database.close()

@@ -19,7 +19,6 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
-from api import examination
 from api.columns import now
 from api.db import Database
 from api.tables import AuditEntry, Lesson, Recording, Run, Upload
@@ -38,20 +37,6 @@ from tests.upload_service import (
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _child() -> Iterator[None]:
-    yield
-    examination.close()
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Installation]:
-    installation = install(tmp_path)
-    yield installation
-    installation.site.jobs.close()
-    installation.site.database.close()
-
-
 @pytest.fixture
 def client(here: Installation) -> TestClient:
     return client_of(here)
@@ -60,11 +45,6 @@ def client(here: Installation) -> TestClient:
 @pytest.fixture
 def li(here: Installation, client: TestClient) -> Sender:
     return Sender(client, here.tokens["li"])
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    return lesson_bytes(tmp_path_factory.mktemp("media"))
 
 
 @pytest.fixture(scope="module")

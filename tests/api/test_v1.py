@@ -1,7 +1,6 @@
 """The interface for programs: what a script does in a day, and that its description is true."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import schemathesis
@@ -11,10 +10,9 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.auth import create_token
-from api.db import Database
 from api.deps import Site
-from tests.service_factory import People, people
-from tests.service_site import client_of, site_in
+from tests.service_factory import People
+from tests.service_site import client_of
 
 LESSON = {
     "title": "三角形的面积",
@@ -22,19 +20,6 @@ LESSON = {
     "consent": "家长同意书",
     "lesson_type": "公开课",
 }
-
-
-@pytest.fixture
-def site(tmp_path: Path, sqlite_database: Database) -> Iterator[Site]:
-    site = site_in(tmp_path, sqlite_database)
-    site.jobs.prepare()
-    yield site
-    site.jobs.close()
-
-
-@pytest.fixture
-def there(site: Site) -> People:
-    return people(site.database)
 
 
 @pytest.fixture
