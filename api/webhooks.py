@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = "Observer-Signature"
 PAUSES = tuple(timedelta(minutes=m) for m in (1, 5, 30, 2 * 60, 6 * 60, 24 * 60))
-"""Between the attempts; after the last of them it is given up."""
+"""Between the attempts; when the one after the last pause has failed it is given up."""
 LOOK_BACK = timedelta(days=7)
 AT_ONCE = 4
 """Messages under way: a receiver that is dead does not hold up the others."""
@@ -190,7 +190,9 @@ def _send(
         if row is not None:  # its webhook or its lesson may have been deleted
             row.status = status
             if arrived:
-                row.arrived, row.due = now(), None
+                row.arrived = now()
+            if arrived or message.attempts >= len(PAUSES):
+                row.due = None
             session.add(row)
     if not arrived:
         tried = message.attempts + 1
@@ -201,11 +203,11 @@ def _send(
 def _claim(database: "Database", message: Message, moment: datetime) -> bool:
     """Count the attempt and set the next one; False when another worker has it.
 
-    Before it is sent: a worker that dies in between costs a second message, never a lost one
-    (but the last).
+    There is a next one even after the last, until that has failed: a worker that dies while it
+    sends costs a second message, never a lost one.
     """
     tried = message.attempts
-    following = moment + PAUSES[tried] if tried < len(PAUSES) else None
+    following = moment + PAUSES[min(tried, len(PAUSES) - 1)]
     with database.system("a delivery is claimed") as session:
         claimed = session.execute(
             update(Delivery)

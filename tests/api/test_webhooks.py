@@ -3,9 +3,11 @@
 import hashlib
 import hmac
 import json
+import multiprocessing
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -28,6 +30,7 @@ from tests.service_factory import People, people
 from tests.service_site import site_in
 
 SECRET = "5ec2e7" * 8
+PROCESSES = multiprocessing.get_context("forkserver")
 
 
 class Receiver(ThreadingHTTPServer):
@@ -37,6 +40,9 @@ class Receiver(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.status = 204
         self.received: list[tuple[str, dict[str, str], bytes]] = []
+        self.answers = threading.Event()
+        """Not set: it keeps whoever sends waiting."""
+        self.answers.set()
 
     @property
     def url(self) -> str:
@@ -50,6 +56,8 @@ class _Answer(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.received.append((self.path, headers, body))
+        if not self.server.answers.wait(30):
+            return
         self.send_response(self.server.status)
         self.send_header("location", "/elsewhere")
         self.end_headers()
@@ -193,6 +201,43 @@ def test_the_second_attempt_may_succeed(
     receiver.status = 200
     assert deliver(sqlite_database, allow_loopback=True, moment=now() + timedelta(minutes=2)) == 1
     assert delivery(sqlite_database).attempts == 2
+
+
+def deliver_in_a_process(database_url: str) -> None:
+    """The body of a process that is killed while it waits for an answer."""
+    deliver(Database(database_url), allow_loopback=True)
+
+
+@pytest.mark.parametrize("then", [204, 503])
+def test_killed_in_the_last_attempt_the_message_is_sent_once_more(
+    database: Database, people: People, receiver: Receiver, then: int
+) -> None:
+    """Only an attempt that has ended can be the last; the next is as far away as the longest."""
+    hook(database, people.teacher, receiver.url)
+    end(database, people.run)
+    receiver.status = 503
+    deliver(database, allow_loopback=True)
+    with database.system("test") as session:
+        row = session.exec(select(Delivery)).one()
+        row.attempts, row.due = len(PAUSES), now()  # six have failed
+    receiver.answers.clear()
+    process = PROCESSES.Process(target=deliver_in_a_process, args=(database.url,))
+    process.start()
+    until = time.monotonic() + 40
+    while len(receiver.received) < 2:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    receiver.answers.set()
+    killed = delivery(database)
+    assert (killed.attempts, killed.arrived) == (7, None)
+    assert killed.due is not None
+    assert timedelta(hours=23, minutes=58) < killed.due - now() <= PAUSES[-1]
+    receiver.status = then
+    assert deliver(database, allow_loopback=True, moment=killed.due) == (then == 204)
+    after = delivery(database)
+    assert (after.attempts, after.due, after.arrived is not None) == (8, None, then == 204)
 
 
 def test_redirects_are_not_followed(
