@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.batch_table import STATES, Seen, summary, table
-from api.messages import told_in
-from api.settings import environment, service_settings
+from api.messages import language_asked, told_in
+from api.settings import service_settings
 from observer.errors import Language, ObserverError, UsageError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def batch(
     """
     from rich.console import Console
 
-    language: Language = "en" if environment().language == "en" else "zh"
+    language = language_asked()
     screen = Console()
     with told_in(language):
         from api.app import make_site

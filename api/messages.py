@@ -1,4 +1,4 @@
-"""How a command tells that it failed or was stopped: one message and an exit code."""
+"""How a command speaks: in which language, and that it failed or was stopped."""
 
 import signal
 from collections.abc import Iterator
@@ -6,7 +6,21 @@ from contextlib import contextmanager
 
 import typer
 
+from api.settings import environment
 from observer.errors import Language, ObserverError
+
+
+def language_asked(asked: str | None = None) -> Language:
+    """What `--report-language` says, else the machine's language, else Chinese.
+
+    Raises typer.BadParameter for another language.
+    """
+    chosen = asked or environment().language or "zh"
+    if chosen == "zh":
+        return "zh"
+    if chosen == "en":
+        return "en"
+    raise typer.BadParameter(f"{chosen!r} is neither zh nor en", param_hint="--report-language")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
-from api.messages import told_in
+from api.messages import language_asked, told_in
 from api.settings import environment
 from models.weights_store import Checked, State, Weights, catalogue, check, held, named, others
 from observer.errors import EngineError, Language, UsageError
@@ -54,7 +54,7 @@ HEADINGS: dict[Language, tuple[str, ...]] = {
 @app.command("list")
 def list_command(folder: FolderOption = None) -> None:
     """What is in the folder (✓) and what could be pulled. 列出已有（✓）与可下载的权重。"""
-    language = _language()
+    language = language_asked()
     there = folder or environment().weights
     have = held(there) if there else []
     table = Table(box=None, pad_edge=False)
@@ -84,7 +84,7 @@ def pull_command(
     """
     from models.weights_pull import pull
 
-    with told_in(_language()):
+    with told_in(language_asked()):
         there = _folder(folder)
         for weights in [named(name) for name in names]:
             with _progress(weights.pull_name) as on_bytes:
@@ -103,7 +103,7 @@ def check_command(
     ] = False,
 ) -> None:
     """Compare every file with its checksum; exit code 5 for a bad one. 校验文件夹内所有权重。"""
-    language, screen = _language(), _screen()
+    language, screen = language_asked(), _screen()
 
     def show(one: Checked) -> None:
         line = f"{STATES[language][one.state]}: {one.path} ({one.megabytes:.0f} MB)"
@@ -130,10 +130,6 @@ def _row(weights: Weights, here: bool, language: Language) -> tuple[str, ...]:
         weights.licence,
         weights.purpose(language),
     )
-
-
-def _language() -> Language:
-    return "en" if environment().language == "en" else "zh"
 
 
 def _screen() -> Console:

@@ -17,9 +17,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from api.messages import told_in
+from api.messages import language_asked, told_in
 from api.push_client import PushError, Sent, Server, Started, StoppedError, push_row
-from api.settings import environment
 from observer.errors import Language, ObserverError, UsageError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def push(
     it nothing is taken), consent_reference (同意书编号), consent_until (同意有效期). Excel's CSV
     in UTF-8 or GB18030.
     """
-    spoken: Language = "en" if (language or environment().language) == "en" else "zh"
+    spoken = language_asked(language)
     with told_in(spoken):
         if not folder.is_dir():
             raise UsageError(en=f"There is no folder {folder}.", zh=f"找不到文件夹 {folder}。")

@@ -8,10 +8,9 @@ from typing import Annotated
 
 import typer
 
-from api.messages import told_in
+from api.messages import language_asked, told_in
 from api.settings import environment
 from observer.engines import OnProgress
-from observer.errors import Language
 
 TaskArgument = Annotated[
     str, typer.Argument(metavar="moves|questions|…", help="What to read. 任务名称。")
@@ -68,7 +67,7 @@ def label(
     from api.labelling import label_file
 
     env = environment()
-    told: Language = "en" if env.language == "en" else "zh"
+    told = language_asked()
     with told_in(told):
         notes = label_file(
             source,
@@ -101,7 +100,7 @@ def evaluate_labels(
     """Score labels on development corpora: F1, κ, MCC, calibration, bias, speed. 评测标注模型。"""
     from api.evaluation import print_labels
 
-    told: Language = "en" if environment().language == "en" else "zh"
+    told = language_asked()
     with told_in(told):
         print_labels(task, data, weights, as_json=as_json, as_card=as_card, language=told)
 
@@ -140,7 +139,7 @@ def train(
     from models.train import FOLDERS, Order
     from models.train import train as carry_out
 
-    told: Language = "en" if environment().language == "en" else "zh"
+    told = language_asked()
     order = Order(
         task, data, out or Path("trained", FOLDERS.get(task, task)), encoder, seed, corrections
     )

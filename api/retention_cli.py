@@ -2,8 +2,8 @@
 
 import typer
 
-from api.messages import told_in
-from api.settings import environment, service_settings
+from api.messages import language_asked, told_in
+from api.settings import service_settings
 from observer.errors import Language
 
 
@@ -12,7 +12,7 @@ def retention() -> None:
 
     `observer serve` does this by itself once a day; run it by a timer where no web process runs.
     """
-    language: Language = "en" if environment().language == "en" else "zh"
+    language = language_asked()
     with told_in(language):
         from api.app import make_site
         from api.retention import sweep
