@@ -267,8 +267,8 @@ class Watched:
         except SQLAlchemyError:
             return False
         # What this attempt itself has ended is not lost: clearing up takes a while.
-        kept = found is not None and found[0] in _KEPT
-        if not kept or found[1:] != (self.task.worker, self.task.attempt):
+        ours = (self.task.worker, self.task.attempt)
+        if found is None or found[0] not in _KEPT or found[1:] != ours:
             self.lost.set()
         return self.lost.is_set()
 

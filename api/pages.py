@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from api.render.texts import Texts, clock
 from observer.errors import Language
@@ -56,12 +57,10 @@ def places(actor: "Actor | None") -> tuple[Place, ...]:
     """Where this person may go; without a person nowhere."""
     if actor is None:
         return ()
-    found = [
-        Place("/", "home"),
-        Place("/lessons", "lessons"),
-        Place("/upload", "upload"),
-        Place("/people", "people"),
-    ]
+    found = [Place("/", "home"), Place("/lessons", "lessons")]
+    if actor.schools():  # who is in none cannot upload
+        found.append(Place("/upload", "upload"))
+    found.append(Place("/people", "people"))
     if actor.administrator:
         found.append(Place("/administration", "administration"))
     return tuple(found)
@@ -125,18 +124,33 @@ def size_text(size: int | float) -> str:
 
 
 def day(value: date | datetime | None) -> str:
-    """2026-11-22, or a dash."""
-    return "—" if value is None else value.strftime("%Y-%m-%d")
+    """2026-11-22, or a dash; of a moment the day where the server is, which time.js replaces by
+    the reader's."""
+    if isinstance(value, datetime):
+        return _time(value, "%Y-%m-%d", " data-day")
+    return "—" if value is None else value.isoformat()
 
 
 def moment(value: datetime | None, zone: tzinfo | None = None) -> str:
-    """A moment on the server's clock, to the minute."""
-    return "—" if value is None else value.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    """A moment to the minute in the server's time zone, which it names (2026-11-22 18:00 UTC+8);
+    time.js puts it into the reader's."""
+    return "—" if value is None else _time(value, "%Y-%m-%d %H:%M", zone=zone)
 
 
-def iso(value: datetime) -> str:
-    """For <time datetime>."""
-    return value.astimezone(UTC).isoformat(timespec="seconds")
+def _time(value: datetime, form: str, mark: str = "", zone: tzinfo | None = None) -> Markup:
+    here = value.astimezone(zone)
+    exactly = value.astimezone(UTC).isoformat(timespec="seconds")
+    minutes = round((here.utcoffset() or timedelta()).total_seconds() / 60)
+    hours, rest = divmod(abs(minutes), 60)
+    name = "UTC" if not minutes else f"UTC{'-' if minutes < 0 else '+'}{hours}"
+    name += f":{rest:02d}" if rest else ""
+    shown = here.strftime(form) if mark else f"{here.strftime(form)} {name}"
+    return Markup(f'<time datetime="{exactly}"{mark}>{shown}</time>')
+
+
+def filled(text: str, **gaps: object) -> Markup:
+    """A text of ours whose gaps may hold moments; everything else is escaped."""
+    return escape(text).format(**gaps)
 
 
 def query(values: Mapping[str, object], **changes: object) -> str:
@@ -202,7 +216,7 @@ def _environment() -> Environment:
             "size": size_text,
             "day": day,
             "moment": moment,
-            "iso": iso,
+            "filled": filled,
             "clock": clock,
             "pairs": pairs,
             "zip": zip,

@@ -4,6 +4,7 @@ import re
 import wave
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from api.access import actor_of
+from api.columns import now
 from api.deps import Site
 from api.lesson_lists import Filters, desk, matching
-from api.pages import page_texts, query, size_text
+from api.pages import day, filled, moment, page_texts, query, size_text
 from api.routes.media import byte_range
 from api.storage import ObjectStorage
 from api.tables import AuditEntry, Lesson, Recording, Run, Share, User
@@ -44,6 +46,52 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Furnished]:
 
 def client(full: Furnished, who: str) -> TestClient:
     return client_of(full.site, user_id=full.people.users()[who].id)
+
+
+# --- moments
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        (UTC, "2026-11-21 20:30 UTC"),
+        (timezone(timedelta(hours=8)), "2026-11-22 04:30 UTC+8"),
+        (timezone(timedelta(hours=5, minutes=45)), "2026-11-22 02:15 UTC+5:45"),
+        (timezone(-timedelta(hours=3, minutes=30)), "2026-11-21 17:00 UTC-3:30"),
+    ],
+)
+def test_a_moment_names_its_zone_and_tells_the_exact_time(zone: timezone, shown: str) -> None:
+    """20:30 in Greenwich is half past four of the next day in Beijing."""
+    at = datetime(2026, 11, 21, 20, 30, 59, tzinfo=UTC)
+    assert moment(at, zone) == f'<time datetime="2026-11-21T20:30:59+00:00">{shown}</time>'
+    assert moment(at.astimezone(timezone(timedelta(hours=9))), zone) == moment(at, zone)
+    assert moment(None) == "—"
+
+
+def test_a_date_is_everybodys_and_the_day_of_a_moment_is_not() -> None:
+    assert day(date(2026, 11, 22)) == "2026-11-22"
+    assert day(None) == "—"
+    noon = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert re.fullmatch(
+        r'<time datetime="2026-11-22T12:00:00\+00:00" data-day>2026-11-2[23]</time>', day(noon)
+    )
+
+
+def test_what_stands_beside_a_moment_is_escaped() -> None:
+    shown = filled("{name} & until {until}", name="<b>", until=moment(now(), UTC))
+    assert shown.startswith('&lt;b&gt; &amp; until <time datetime="')
+
+
+def test_no_template_writes_a_moment_by_itself(full: Furnished) -> None:
+    """Whatever a page shows of a clock is in a <time> that time.js finds."""
+    for who, paths in (
+        ("teacher", (*EVERYBODY, f"/lessons/{full.lesson.id}", "/account")),
+        ("administrator", ADMINISTRATION),
+    ):
+        with client(full, who) as window:
+            for path in paths:
+                page = re.sub(r"<time datetime=\"[^>]*>[^<]*</time>", "", window.get(path).text)
+                assert not re.search(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d", page), path
 
 
 # --- texts

@@ -1,18 +1,23 @@
 """The service in a real Chromium, from signing in to hearing a question; axe looks at each page."""
 
 import multiprocessing
+import re
 import shutil
 import time
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from sqlmodel import select
 
 from api.app import create_app
+from api.tables import Recording, Run
 from tests.furnished import Furnished, furnish
 from tests.scripted_worker import Script, work_until_killed
 from tests.service_site import PASSWORD, running, site_in
@@ -133,6 +138,39 @@ def test_no_page_complains_overflows_or_shuts_anybody_out(
         assert lost == [], who
         page.context.close()
     assert violations == []
+
+
+@pytest.mark.parametrize(
+    ("language", "zone", "begun", "last_day"),
+    [
+        # 20:30 of 21 November in Greenwich, and half an hour before midnight of New Year's Eve
+        ("zh", "Asia/Shanghai", "2026年11月22日 04:30", "2029年1月1日"),
+        ("en", "America/New_York", "Nov 21, 2026, 15:30", "Dec 31, 2028"),
+    ],
+)
+def test_moments_are_on_the_readers_clock(
+    browser: "Browser", house: House, language: str, zone: str, begun: str, last_day: str
+) -> None:
+    lesson = house.full.lesson.id
+    with house.full.site.database.system("test: moments that are known") as session:
+        for run in session.exec(select(Run).where(Run.lesson_id == lesson)):
+            run.created = datetime(2026, 11, 21, 20, 30, tzinfo=UTC)
+        for file in session.exec(select(Recording).where(Recording.lesson_id == lesson)):
+            file.expires = datetime(2028, 12, 31, 23, 30, tzinfo=UTC)
+    window = visit(browser, house, "teacher", language, timezone_id=zone)
+    page = window.go(f"/lessons/{lesson}")
+    shown = page.locator("td.when time").first
+    assert shown.text_content() == begun
+    assert shown.get_attribute("datetime") == "2026-11-21T20:30:00+00:00"
+    named = {"zh": "中国标准时间|GMT\\+8", "en": "GMT-5|EST"}[language]
+    assert re.search(named, shown.get_attribute("title") or "")
+    assert page.locator("dd time[data-day]").first.text_content() == last_day
+    page = window.go("/upload")
+    here = datetime.now(ZoneInfo(zone)).date()
+    assert page.input_value("#f-held_on") in {str(here), str(here + timedelta(days=1))}
+    assert page.evaluate("new Date().getTimezoneOffset()") in {-480, 240, 300}
+    assert window.complaints == []
+    page.context.close()
 
 
 def test_dark_pages_have_contrast_too(browser: "Browser", house: House) -> None:

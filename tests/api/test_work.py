@@ -91,7 +91,8 @@ def test_killed_at_every_stage_the_run_goes_on_and_ends_once(script: Script, hou
         deaths += 1
     last = start(deadly)
     run = wait_for_end(house, run_id)
-    time.sleep(1.0)  # the last worker takes the ended run over, and leaves it as it is
+    # The last worker takes the ended run over, clears up, and leaves the run as it is.
+    wait_for(lambda: not kept_stages(house, run_id) and house.jobs.held_by() == {})
     stop(last)
 
     assert deaths == len(POINTS) == 9
@@ -106,6 +107,13 @@ def test_killed_at_every_stage_the_run_goes_on_and_ends_once(script: Script, hou
     assert stages == dict.fromkeys(stages, 2)
     assert calls["labels"] == 3
     assert_whole(house, run)
+
+
+def kept_stages(house: House, run_id: str) -> dict[str, str]:
+    """Stage → address of its checkpoint."""
+    with house.database.system("a look of the test") as session:
+        steps = session.exec(select(Step).where(Step.run_id == run_id)).all()
+        return {step.stage: step.sha256 for step in steps if step.sha256}
 
 
 def assert_whole(house: House, run: Run) -> None:
@@ -268,9 +276,8 @@ def test_a_stage_that_tells_nothing_is_left_within_five_seconds_of_a_cancel(
     # "claimed" is passed when the engines are made: the process began anew.
     assert [script.calls().count(point) for point in ("claimed", "words")] == [2, 2]
     # What it had finished is whole: a second try goes on from there.
-    with house.database.system("a look of the test") as session:
-        steps = session.exec(select(Step).where(Step.run_id == cancelled)).all()
-        kept = {s.stage: s.sha256 for s in steps if s.sha256}
+    kept = kept_stages(house, cancelled)
+    with house.database.system("a retry of the test") as session:
         again = house.jobs.retry(session, session.get_one(Run, cancelled)).id
     assert {"decode", "speech", "speakers", "roles"} == kept.keys() - {"quality"}
     for sha in kept.values():
