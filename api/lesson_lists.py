@@ -117,17 +117,25 @@ def newest_state() -> Any:
 
 
 def newest_is(states: tuple[str, ...]) -> ColumnElement[bool]:
-    """The newest run is in one of `states`; lessons without such a run are left out first, by an
-    index, so that few are looked at closely."""
-    ever = col(Lesson.id).in_(select(Run.lesson_id).where(col(Run.state).in_(states)))
+    """The newest run is in one of `states`.
+
+    Where such runs are few, lessons without one are left out first, by an index, so that few are
+    looked at closely; nearly every lesson has one that is done.
+    """
     newest: ColumnElement[bool] = newest_state().in_(states)
+    if RunState.DONE.value in states:
+        return newest
+    ever = col(Lesson.id).in_(select(Run.lesson_id).where(col(Run.state).in_(states)))
     return and_(ever, newest)
 
 
 def matching(
-    session: Session, actor: Actor, wanted: Filters, number: int
+    session: Session, actor: Actor, wanted: Filters, number: int, offered: Choices
 ) -> tuple[list[LessonRow], int]:
-    """Page `number` (from 1) of the lessons that fit, newest first, and how many fit in all."""
+    """Page `number` (from 1) of the lessons that fit, newest first, and how many fit in all.
+
+    `offered` knows the names of their teachers and schools.
+    """
     narrowed = list(conditions(actor, wanted))
     base, count = select(Lesson), select(func.count(col(Lesson.id)))
     if wanted.q:  # names of people cost a condition of their own, so only where they are asked for
@@ -138,7 +146,7 @@ def matching(
     )
     total = session.exec(count.where(*narrowed)).one()
     found = session.exec(ordered.offset((max(1, number) - 1) * SHEET).limit(SHEET)).all()
-    return rows_of(session, actor, found), total
+    return rows_of(session, actor, found, offered), total
 
 
 def conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
@@ -166,20 +174,30 @@ def conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
         yield newest_is(states)
     elif wanted.state == "none":
         yield newest_state().is_(None)
-    mine = is_mine(actor)
-    if wanted.whose in {"mine", "shared"}:
-        yield mine if wanted.whose == "mine" else ~mine
+    if wanted.whose == "mine":
+        yield is_mine(actor)
+    elif wanted.whose == "shared":
+        yield is_not_mine(actor)
 
 
 def is_mine(actor: Actor) -> ColumnElement[bool]:
-    """Lessons that the person taught or uploaded."""
-    return func.coalesce(col(Lesson.teacher_id) == actor.user_id, False) | func.coalesce(
-        col(Lesson.uploader_id) == actor.user_id, False
+    """Lessons that the person taught or uploaded; an index finds them."""
+    return or_(col(Lesson.teacher_id) == actor.user_id, col(Lesson.uploader_id) == actor.user_id)
+
+
+def is_not_mine(actor: Actor) -> ColumnElement[bool]:
+    """The others, those without a teacher among them."""
+    return and_(
+        col(Lesson.teacher_id).is_distinct_from(actor.user_id),
+        col(Lesson.uploader_id).is_distinct_from(actor.user_id),
     )
 
 
-def rows_of(session: Session, actor: Actor, lessons: Sequence[Lesson]) -> list[LessonRow]:
-    """The lessons with what a list says of each, in five statements however many there are."""
+def rows_of(
+    session: Session, actor: Actor, lessons: Sequence[Lesson], offered: Choices | None = None
+) -> list[LessonRow]:
+    """The lessons with what a list says of each, in five statements however many there are, and
+    in three where `offered` has the names."""
     if not lessons:
         return []
     ids = [lesson.id for lesson in lessons]
@@ -198,8 +216,12 @@ def rows_of(session: Session, actor: Actor, lessons: Sequence[Lesson]) -> list[L
         select(Recording).where(col(Recording.lesson_id).in_(ids), Recording.kind == "recording")
     )
     kept = {r.lesson_id: r for r in recordings}
-    people = names_of(session, {x.teacher_id for x in lessons})
-    schools = school_names(session, {x.school_id for x in lessons})
+    people = (
+        dict(offered.teachers) if offered else names_of(session, {x.teacher_id for x in lessons})
+    )
+    schools = (
+        dict(offered.schools) if offered else school_names(session, {x.school_id for x in lessons})
+    )
     return [
         LessonRow(
             lesson=x,
@@ -228,19 +250,22 @@ def school_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
 
 
 def choices(session: Session) -> Choices:
-    """What the filters offer."""
-
-    def distinct(column: Any) -> list[str]:
-        return [v for v in session.exec(select(column).distinct().order_by(column)) if v]
-
-    teachers = names_of(session, distinct(Lesson.teacher_id))
-    schools = school_names(session, distinct(Lesson.school_id))
-    return Choices(
-        subjects=distinct(Lesson.subject),
-        grades=distinct(Lesson.grade),
-        teachers=sorted(teachers.items(), key=lambda t: t[1]),
-        schools=sorted(schools.items(), key=lambda t: t[1]),
+    """What the filters offer: all that the reader may see, looked through once."""
+    columns = (Lesson.subject, Lesson.grade, Lesson.teacher_id, Lesson.school_id)
+    there = session.exec(select(*columns).distinct()).all()
+    subjects, grades, teachers, schools = (
+        (set(v) for v in zip(*there, strict=True)) if there else (set(),) * 4
     )
+    return Choices(
+        subjects=sorted(subjects - {""}),
+        grades=sorted(grades - {""}),
+        teachers=_by_name(names_of(session, teachers)),
+        schools=_by_name(school_names(session, schools)),
+    )
+
+
+def _by_name(names: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(names.items(), key=lambda entry: entry[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +295,7 @@ def desk(session: Session, actor: Actor) -> Desk:
         listed(mine, newest_is(BROKEN)),
         listed(mine, col(Lesson.consent_id).is_(None)),
         _reported(session, actor),
-        listed(~mine, col(Lesson.id).in_(select(Share.lesson_id))),
+        listed(is_not_mine(actor), col(Lesson.id).in_(select(Share.lesson_id))),
     )
     lessons = {lesson.id: lesson for found in lists for lesson in found}
     rows = {row.lesson.id: row for row in rows_of(session, actor, list(lessons.values()))}

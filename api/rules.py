@@ -13,7 +13,6 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Select,
-    SelectBase,
     false,
     or_,
     select,
@@ -85,21 +84,33 @@ def shareable(actor: Actor, lesson: Any) -> Condition:
     )
 
 
-def _shareable_lessons(actor: Actor) -> Select[Any]:
-    lesson = _alias(Lesson, "lesson")
-    return _all(lesson.id, shareable(actor, lesson))
+def _reached(actor: Actor, lesson: Any) -> Condition:
+    """As `_seen`, asked of one lesson at a time: what hangs on a lesson is read for a few lessons,
+    for which the list of all that the actor sees would have to be made first."""
+    share = _alias(Share, "share")
+    named = _one(share.id, (share.lesson_id == lesson.id) & _reaches(actor, share))
+    return or_(_owned(actor, lesson), named)
 
 
-def _of_lesson(lessons: Callable[[Actor], SelectBase]) -> Rule:
-    return lambda actor, row: row.lesson_id.in_(lessons(actor))
+def _one(column: Any, condition: Condition) -> Condition:
+    """There is such a row; correlated with the statement that it stands in."""
+    return select(column).where(condition).correlate_except(column.table).exists()
 
 
-def _of_run(lessons: Callable[[Actor], SelectBase]) -> Rule:
-    def rule(actor: Actor, row: Any) -> Condition:
+def _of_lesson(rule: Rule) -> Rule:
+    def narrowed(actor: Actor, row: Any) -> Condition:
+        lesson = _alias(Lesson, "lesson")
+        return _one(lesson.id, (lesson.id == row.lesson_id) & rule(actor, lesson))
+
+    return narrowed
+
+
+def _of_run(rule: Rule) -> Rule:
+    def narrowed(actor: Actor, row: Any) -> Condition:
         run = _alias(Run, "run")
-        return row.run_id.in_(_all(run.id, run.lesson_id.in_(lessons(actor))))  # type: ignore[no-any-return]
+        return _one(run.id, (run.id == row.run_id) & _of_lesson(rule)(actor, run))
 
-    return rule
+    return narrowed
 
 
 def _mine(actor: Actor, row: Any) -> Condition:
@@ -211,8 +222,8 @@ class Rules:
     writes: Rule
 
 
-_SEEN_BY_LESSON = Rules(_of_lesson(_seen_lessons), _of_lesson(_owned_lessons))
-_SEEN_BY_RUN = Rules(_of_run(_seen_lessons), _of_run(_owned_lessons))
+_SEEN_BY_LESSON = Rules(_of_lesson(_reached), _of_lesson(_owned))
+_SEEN_BY_RUN = Rules(_of_run(_reached), _of_run(_owned))
 _OWN = Rules(_mine, _mine)
 RULES: dict[type[SQLModel], Rules] = {
     tables.District: Rules(_everybody, _administrators),
@@ -232,7 +243,7 @@ RULES: dict[type[SQLModel], Rules] = {
     tables.Step: _SEEN_BY_RUN,
     tables.Worker: Rules(_administrators, nobody),
     tables.Figure: _SEEN_BY_LESSON,
-    tables.Share: Rules(_shares, _of_lesson(_shareable_lessons)),
+    tables.Share: Rules(_shares, _of_lesson(shareable)),
     tables.Webhook: _OWN,
     tables.Delivery: Rules(_my_deliveries, nobody),
     tables.IdempotencyKey: _OWN,

@@ -83,8 +83,10 @@ def _bytes() -> Any:
     return Column(BigInteger, nullable=False)  # PostgreSQL's INTEGER ends at 2 GiB
 
 
-def _to(target: str, *, nullable: bool = False, ondelete: str = "CASCADE") -> Any:
-    return Column(String(32), ForeignKey(target, ondelete=ondelete), nullable=nullable, index=True)
+def _to(
+    target: str, *, nullable: bool = False, ondelete: str = "CASCADE", index: bool = True
+) -> Any:
+    return Column(String(32), ForeignKey(target, ondelete=ondelete), nullable=nullable, index=index)
 
 
 class District(SQLModel, table=True):
@@ -285,7 +287,10 @@ class Batch(SQLModel, table=True):
 class Run(SQLModel, table=True):
     """One observation of a lesson, from queue to report."""
 
-    __table_args__ = (_one_of("state", RunState),)
+    __table_args__ = (
+        _one_of("state", RunState),
+        Index("ix_run_state_lesson", "state", "lesson_id"),
+    )
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     lesson_id: str = Field(sa_column=_to("lesson.id"))
@@ -299,7 +304,7 @@ class Run(SQLModel, table=True):
     """Engines and settings asked for; see `api.jobs.Options`."""
     priority: int = 10
     """The smaller the sooner: interactive 10, batch 100."""
-    state: str = Field(default=RunState.QUEUED.value, max_length=20, index=True)
+    state: str = Field(default=RunState.QUEUED.value, max_length=20)
     stage: str = Field(default="", max_length=40)
     progress: float = 0.0
     """Share of the whole that is done, 0 to 1."""
@@ -342,11 +347,15 @@ class Worker(SQLModel, table=True):
 class Figure(SQLModel, table=True):
     """An indicator of a lesson's newest finished run, copied for lists and aggregates."""
 
-    __table_args__ = (UniqueConstraint("run_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("run_id", "name"),
+        # Both at once: without statistics SQLite would take the name's index, a row a lesson.
+        Index("ix_figure_lesson_name", "lesson_id", "name"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     run_id: str = Field(sa_column=_to("run.id"))
-    lesson_id: str = Field(sa_column=_to("lesson.id"))
+    lesson_id: str = Field(sa_column=_to("lesson.id", index=False))
     name: str = Field(max_length=100, index=True)
     value: float | None = None
     unit: str = Field(default="", max_length=40)

@@ -181,7 +181,7 @@ def test_filters_find_what_they_say(full: Furnished) -> None:
     with full.site.database.session(me) as session:
 
         def titles(**wanted: str) -> set[str]:
-            rows, total = matching(session, me, Filters.of(wanted), 1)
+            rows, total = matching(session, me, Filters.of(wanted), 1, choices(session))
             assert total == len(rows)
             return {row.lesson.title for row in rows}
 
