@@ -160,7 +160,8 @@ def _enter(
     site: "Site", session: "Session", me: "Actor", batch: "Batch", row: "ManifestRow"
 ) -> None:
     """A lesson with its files and its run, in one transaction."""
-    from api.intake import KINDS, Arrival, receive, safe_name
+    from api.arrivals import KINDS, Arrival, safe_name
+    from api.intake import receive
     from api.jobs import IN_BATCH
 
     lesson = None

@@ -13,38 +13,13 @@ from sqlmodel import Session, col, select
 
 from api import audit
 from api.access import Actor, own_lesson
-from api.arrivals import (
-    KINDS,
-    Arrival,
-    DuplicateError,
-    arrival_of,
-    invalid,
-    kind_of,
-    lesson_data,
-    safe_name,
-)
+from api.arrivals import Arrival, DuplicateError, invalid, kind_of
 from api.columns import now
 from api.examination import Examined, examine
 from api.lesson_data import LessonData
-from api.manifest import ManifestError, ManifestRow, read_manifest
 from api.problems import ConflictError, InvalidError, NotAllowedError
 from api.storage import Storage
 from api.tables import Consent, Lesson, Membership, Position, Recording, School, User
-
-__all__ = [
-    "KINDS",
-    "Arrival",
-    "DuplicateError",
-    "LessonData",
-    "ManifestError",
-    "ManifestRow",
-    "arrival_of",
-    "check",
-    "lesson_data",
-    "read_manifest",
-    "receive",
-    "safe_name",
-]
 
 _MAY_UPLOAD = (Position.RESEARCHER, Position.TEACHER, Position.LEADER)
 _MAY_UPLOAD_FOR_OTHERS = (Position.RESEARCHER, Position.LEADER)

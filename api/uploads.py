@@ -9,19 +9,20 @@ that was interrupted, the next question about the upload or the sweep does it ag
 import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Actor, actor_of
+from api.arrivals import arrival_of
 from api.columns import now
-from api.intake import arrival_of, check
+from api.intake import check
 from api.problems import InvalidError, LimitError, ServiceError, not_found
 from api.tables import Upload, User
 from api.transfers import Part, TransferError, Turns, drain, no_room
@@ -164,7 +165,7 @@ class Uploads:
             await run_in_threadpool(self._remove, actor, upload_id)
 
     def _ended(self, actor: Actor, upload_id: str) -> Upload | None:
-        """The upload if it has ended well; None: it is under way. Raises what `_told` does."""
+        """The upload if it has ended well; None: it is under way. Raises what `told` does."""
         with self._site.database.session(actor) as session:
             upload = self.find(session, actor, upload_id)
             if upload.outcome:
@@ -290,23 +291,3 @@ def _gone() -> TransferError:
 
 def _size(size: int) -> str:
     return f"{size / 1024**3:.1f} GiB" if size >= 1024**3 else f"{size / 1024**2:.1f} MiB"
-
-
-def shown(uploads: Iterable[Upload]) -> list[dict[str, Any]]:
-    """Uploads for programs: where each is, and what came of it."""
-    return [
-        {
-            "id": u.id,
-            "url": f"/api/v1/uploads/{u.id}",
-            "name": u.details.get("filename", ""),
-            "size": u.size,
-            "offset": u.offset,
-            "sha256": u.details.get("sha256", ""),
-            "kind": u.details.get("kind", ""),
-            "lesson": u.details.get("lesson", ""),
-            "created": u.created.isoformat(),
-            "expires": u.expires.isoformat(),
-            "outcome": u.outcome,
-        }
-        for u in uploads
-    ]

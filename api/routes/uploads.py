@@ -19,12 +19,12 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 
 from api.answers import answer
+from api.arrivals import DuplicateError
 from api.deps import Db, Me, TheSite, Writer
-from api.intake import DuplicateError
 from api.problems import InvalidError, ServiceError
 from api.tables import Upload
 from api.transfers import CHECKSUMS, TransferError
-from api.uploads import Uploads, shown
+from api.uploads import Uploads
 from observer.errors import ObserverError
 
 VERSION = "1.0.0"
@@ -135,13 +135,13 @@ def create(
 @router.get("", responses=_problems(401))
 def mine(me: Me, db: Db, uploads: TheUploads) -> list[dict[str, Any]]:
     """One's uploads of the last days, so that another page or machine can go on with them."""
-    return shown(uploads.mine(db, me))
+    return [_shown(upload) for upload in uploads.mine(db, me)]
 
 
 @router.get("/{upload_id}", responses=_problems(401, 404, 410))
 def show(upload_id: str, me: Me, db: Db, uploads: TheUploads) -> dict[str, Any]:
     """An upload, and what came of it."""
-    return shown([uploads.find(db, me, upload_id)])[0]
+    return _shown(uploads.find(db, me, upload_id))
 
 
 @router.head(
@@ -210,6 +210,23 @@ async def cancel(upload_id: str, me: Writer, uploads: TheUploads) -> Response:
     """Cancel an upload; its bytes are removed. A lesson that was made of it stays."""
     await uploads.remove(me, upload_id)
     return Response(status_code=204)
+
+
+def _shown(upload: Upload) -> dict[str, Any]:
+    """Where an upload is, and what came of it."""
+    return {
+        "id": upload.id,
+        "url": f"{router.prefix}/{upload.id}",
+        "name": upload.details.get("filename", ""),
+        "size": upload.size,
+        "offset": upload.offset,
+        "sha256": upload.details.get("sha256", ""),
+        "kind": upload.details.get("kind", ""),
+        "lesson": upload.details.get("lesson", ""),
+        "created": upload.created.isoformat(),
+        "expires": upload.expires.isoformat(),
+        "outcome": upload.outcome,
+    }
 
 
 def _headers(upload: Upload) -> dict[str, str]:

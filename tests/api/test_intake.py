@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlmodel import select
 
-from api import examination, intake
+from api import examination
+from api.arrivals import Arrival, DuplicateError, arrival_of, lesson_data, safe_name
 from api.columns import now
 from api.examination import examine
-from api.intake import Arrival, LessonData, arrival_of, lesson_data, receive, safe_name
-from api.lesson_data import read_date
+from api.intake import receive
+from api.lesson_data import LessonData, read_date
 from api.manifest import ManifestError, read_manifest
 from api.problems import ConflictError, InvalidError, NotAllowedError
 from api.tables import Consent, Lesson, LessonType, Recording, Upload
@@ -221,7 +222,7 @@ def test_metadata_of_an_upload() -> None:
     assert arrival.lesson.title == "第一节"  # the file's name, where no title is given
     with pytest.raises(InvalidError, match="changed on its page"):
         arrival_of({"lesson": "0" * 32, "title": "x"})
-    assert issubclass(intake.DuplicateError, ConflictError)
+    assert issubclass(DuplicateError, ConflictError)
 
 
 # -- manifests -----------------------------------------------------------------------------
