@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from api.render.evidence import Proof
+from api.render.figures import Row
 from api.render.printed import Heading, Printed, address_of, printed
+from api.render.sections import QuestionRow
 from api.render.texts import Texts, clock, texts
 from observer.errors import OutputError
 from observer.observation import Observation
@@ -94,91 +96,87 @@ def _refused(reason: str) -> OutputError:
     )
 
 
+_AS_IT_IS = (
+    "language title dateline address warnings sound roles score_words stems_words exchange_words"
+    " transferred methods versions notes"
+).split()
+
+
 def _data(content: Printed, text: Texts, *, transcript: bool) -> dict[str, Any]:
     """What the template reads."""
     kinds = (text("waits.1"), text("waits.2"))
-    shown = sorted(content.exchanges, key=lambda x: -x.rounds)[:EXCHANGES]
-    hidden = len(content.exchanges) - len(shown)
-    fias = content.interaction
-    stems = [w for w in content.stems if content.length]
-    return {
-        "language": content.language,
+    waits = zip(kinds, content.waits, strict=True)
+    matrix = content.interaction.categories if content.interaction else ()
+    return {name: getattr(content, name) for name in _AS_IT_IS} | {
         "words": _words(content, text),
-        "title": content.title,
-        "dateline": content.dateline,
-        "address": content.address,
-        "warnings": content.warnings,
-        "sound": content.sound,
         "key_figures": [asdict(k) for k in content.key_figures],
-        "claims": [
-            {
-                "statement": c.statement,
-                "question": c.question,
-                "proofs": [_proof(p, content.address, text) for p in c.proofs[:3]],
-            }
-            for c in content.claims
-        ],
-        "roles": content.roles,
+        "claims": _claims(content, text),
         "score": [asdict(r) for r in content.score],
-        "score_words": content.score_words,
         "charts": {k: asdict(v) for k, v in content.charts.items()},
         "curve": asdict(content.curve) if content.curve else None,
         "triangle": asdict(content.triangle) if content.triangle else None,
-        "stems": stems,
+        "stems": content.stems if content.length else (),
         "stems_title": text("chart.waits"),
-        "stems_words": content.stems_words,
         "length": clock(content.length),
-        "waits": [
-            {"title": t, "summary": w.summary} for t, w in zip(kinds, content.waits, strict=True)
-        ],
-        "questions": [
-            {
-                "name": g.name,
-                "definition": g.definition,
-                "rows": [
-                    {
-                        **_proof(q.proof, content.address, text),
-                        "text": q.text,
-                        "tags": [*q.tags, *([text("unsure")] if q.unsure else [])],
-                    }
-                    for q in g.rows
-                ],
-            }
-            for g in content.questions
-        ],
-        "exchanges": [
-            {
-                **_proof(x.proof, content.address, text),
-                "kind": _kind(x.kind, x.rounds, text),
-                "lines": [(role, said) for role, said, _ in x.lines],
-            }
-            for x in sorted(shown, key=lambda x: x.proof.start or 0.0)
-        ],
-        "exchange_words": content.exchange_words,
-        "exchanges_more": text("print.exchanges.more", n=hidden) if hidden else "",
-        "transferred": content.transferred,
-        "matrix": [asdict(c) for c in fias.categories] if fias else [],
+        "waits": [{"title": title, "summary": w.summary} for title, w in waits],
+        "questions": _questions(content, text),
+        **_exchanges(content, text),
+        "matrix": [asdict(c) for c in matrix],
         "lines": [asdict(u) for u in content.lines] if transcript else [],
-        "families": [
-            {
-                "name": name,
-                "rows": [
-                    {
-                        "name": r.name,
-                        "value": r.value or "",
-                        "interval": r.interval or text("interval.none"),
-                        "n": r.n,
-                        "missing": r.missing,
-                    }
-                    for r in rows
-                ],
-            }
-            for name, rows in content.families
-        ],
-        "methods": content.methods,
-        "versions": content.versions,
-        "notes": content.notes,
+        "families": _families(content, text),
     }
+
+
+def _claims(content: Printed, text: Texts) -> list[dict[str, Any]]:
+    return [
+        {
+            "statement": c.statement,
+            "question": c.question,
+            "proofs": [_proof(p, content.address, text) for p in c.proofs[:3]],
+        }
+        for c in content.claims
+    ]
+
+
+def _questions(content: Printed, text: Texts) -> list[dict[str, Any]]:
+    def row(question: QuestionRow) -> dict[str, Any]:
+        tags = [*question.tags, *([text("unsure")] if question.unsure else [])]
+        return {
+            **_proof(question.proof, content.address, text),
+            "text": question.text,
+            "tags": tags,
+        }
+
+    return [
+        {"name": g.name, "definition": g.definition, "rows": [row(q) for q in g.rows]}
+        for g in content.questions
+    ]
+
+
+def _exchanges(content: Printed, text: Texts) -> dict[str, Any]:
+    """The longest in full, in their order, and how many are left out."""
+    shown = sorted(content.exchanges, key=lambda x: -x.rounds)[:EXCHANGES]
+    hidden = len(content.exchanges) - len(shown)
+    rows = [
+        {
+            **_proof(x.proof, content.address, text),
+            "kind": _kind(x.kind, x.rounds, text),
+            "lines": [(role, said) for role, said, _ in x.lines],
+        }
+        for x in sorted(shown, key=lambda x: x.proof.start or 0.0)
+    ]
+    more = text("print.exchanges.more", n=hidden) if hidden else ""
+    return {"exchanges": rows, "exchanges_more": more}
+
+
+def _families(content: Printed, text: Texts) -> list[dict[str, Any]]:
+    def row(found: Row) -> dict[str, Any]:
+        interval = found.interval or text("interval.none")
+        value = found.value or ""
+        return {"name": found.name, "value": value, "interval": interval, "n": found.n,
+                "missing": found.missing}  # fmt: skip
+
+    return [{"name": name, "rows": [row(r) for r in rows]} for name, rows in content.families]
 
 
 def _kind(kind: str, rounds: int, text: Texts) -> str:
