@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from api.access import actor_of
 from api.columns import now
 from api.deps import Site
-from api.lesson_lists import Filters, desk, matching
+from api.lesson_lists import Filters, choices, desk, matching
 from api.pages import day, filled, moment, page_texts, query, size_text
 from api.routes.media import byte_range
 from api.storage import ObjectStorage
