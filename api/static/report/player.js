@@ -51,7 +51,7 @@ function go() {
 function wire() {
   const bar = document.getElementById("player-bar");
   const [toggle, seek, now] = ["toggle", "seek", "now"].map((id) => document.getElementById(id));
-  player.controls = player.tagName === "VIDEO" ? false : false;
+  player.controls = false;
   bar.querySelector(".controls").hidden = false;
   document.body.classList.add("has-player");
   const icon = toggle.querySelector("use");
@@ -87,9 +87,29 @@ function wire() {
   document.getElementById("speed").addEventListener("change", (e) => {
     player.playbackRate = Number(e.target.value);
   });
+  enlarge(bar, document.getElementById("larger"));
   const sources = player.querySelectorAll("source");
   sources[sources.length - 1].addEventListener("error", () =>
     turnOff(fill("js.missing", { name: player.dataset.name })));
+}
+
+// A large picture has the browser's own controls (whole screen, volume) and its captions on; on the
+// small one words could not be read, and the sentence stands below the timeline anyway.
+function enlarge(bar, button) {
+  if (!button) return;
+  const turn = (large) => {
+    bar.classList.toggle("large", large);
+    button.setAttribute("aria-pressed", large);
+    player.controls = large;
+    for (const track of player.textTracks) track.mode = large ? "showing" : "hidden";
+  };
+  button.addEventListener("click", () => turn(!bar.classList.contains("large")));
+  player.addEventListener("click", () => { if (!bar.classList.contains("large")) turn(true); });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !bar.classList.contains("large")) return;
+    turn(false);
+    button.focus();
+  });
 }
 
 function keys(event) {

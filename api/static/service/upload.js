@@ -227,7 +227,7 @@ if (page) {
   });
   for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => { event.preventDefault(); add(event.dataTransfer.files); });
-  document.getElementById("start").addEventListener("click", start);
+  document.getElementById("about").addEventListener("submit", (event) => { event.preventDefault(); start(); });
   addEventListener("beforeunload", (event) => {
     if (items.some((i) => ["sending", "ready"].includes(i.state))) event.preventDefault();
   });
