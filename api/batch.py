@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from api.compose import EngineNames, build
+from api.compose import EngineNames, Loaded, build
 from api.outputs import PLAYABLE, folder_for, write_outputs
 from models.hot_words import read_hot_words, title_words
 from observer.errors import Language, MissingRecording, ObserverError, UsageError
@@ -72,12 +72,13 @@ def observe_all(choices: Choices) -> int:
     screen = Console(stderr=True)
     sources = list(_sources(choices))
     failures: list[tuple[Source, ObserverError]] = []
+    loaded = Loaded()
     for number, source in enumerate(sources, 1):
         label = (source.recording or source.transcript or Path()).name
         if len(sources) > 1:
             label = f"[{number}/{len(sources)}] {label}"
         try:
-            report = _observe_one(source, choices, screen, label)
+            report = _observe_one(source, choices, screen, label, loaded)
         except ObserverError as error:
             failures.append((source, error))
             screen.print(
@@ -144,7 +145,9 @@ def _transcript_for(recording: Path, given: Path | None) -> Path | None:
     return next((p for p in same if p.suffix.lower() in TRANSCRIPTS), None)
 
 
-def _observe_one(source: Source, choices: Choices, screen: Console, label: str) -> Path:
+def _observe_one(
+    source: Source, choices: Choices, screen: Console, label: str, loaded: Loaded
+) -> Path:
     """Observe one lesson and write its files; the report's path comes back."""
     folder = folder_for(choices.out, source)
     sound = _sound_file(source, choices, folder)
@@ -161,6 +164,7 @@ def _observe_one(source: Source, choices: Choices, screen: Console, label: str) 
         report_language=choices.report_language,
         weights=choices.weights,
         has_transcript=source.transcript is not None,
+        loaded=loaded,
     )
     settings = Settings(
         language=choices.language,

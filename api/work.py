@@ -19,7 +19,7 @@ from sqlmodel import Session, col, delete, select
 from api.audit import record
 from api.batch import RECORDINGS, TRANSCRIPTS
 from api.columns import now
-from api.compose import TAKES_HOT_WORDS, EngineNames, build
+from api.compose import EngineNames, Loaded, build
 from api.diary import (
     Diary,
     NotOurs,
@@ -77,7 +77,7 @@ class LessonWork:
         self.build = build
         self.max_attempts = max_attempts
         self.leave = leave
-        self._engines: tuple[object, Engines] | None = None
+        self._loaded = Loaded()
         self._one = threading.Lock()
 
     def __call__(self, run_id: str, worker: str, stop: threading.Event) -> bool:
@@ -269,7 +269,7 @@ class LessonWork:
         return Source(recording, found.get("transcript"), found.get("voice") if recording else None)
 
     def _engines_for(self, task: Task, source: Source) -> Engines:
-        """The engines; those of the run before where it asked for the same: weights stay loaded."""
+        """The engines; those of the runs before where they are the same: weights stay loaded."""
         options = task.options
         names = EngineNames(
             asr=options.asr,
@@ -277,19 +277,16 @@ class LessonWork:
             device=self.device if options.device == "auto" else options.device,
             diarizer=options.diarizer,
             threads=self.environment.threads,
-            hot_words=title_words(task.title) if options.asr in TAKES_HOT_WORDS | {"auto"} else (),
+            hot_words=title_words(task.title),
         )
-        wanted = (names, options.language, options.report_language, source.transcript is None)
-        if self._engines is None or self._engines[0] != wanted:
-            built = self.build(
-                names,
-                language=_spoken(options),
-                report_language=options.report_language,
-                weights=self.environment.weights,
-                has_transcript=source.transcript is not None,
-            )
-            self._engines = (wanted, built)
-        return self._engines[1]
+        return self.build(
+            names,
+            language=_spoken(options),
+            report_language=options.report_language,
+            weights=self.environment.weights,
+            has_transcript=source.transcript is not None,
+            loaded=self._loaded,
+        )
 
 
 def _write_figures(session: Session, run: Run, observation: Observation) -> None:

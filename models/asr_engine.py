@@ -56,6 +56,7 @@ class WindowTranscriber(ABC):
         self.device = device
         self.threads = threads
         self.hot_words: tuple[str, ...] = ()
+        """Names and terms of the next lesson; they may be changed while the weights stay."""
         self.notes: tuple[Note, ...] = ()
         self.dropped: tuple[Dropped, ...] = ()
 
@@ -64,12 +65,17 @@ class WindowTranscriber(ABC):
         """The folder in use. Raises MissingWeights."""
         return find_folder(self.name, self.model, self.folder, self.needed, self.best_first)
 
-    @cached_property
+    @property
     def version(self) -> str:
         """Library, weights and every setting that changes the words. Raises MissingWeights,
         EngineError."""
         hot = ["hot words " + "/".join(self.hot_words)] if self.hot_words else []
-        return ", ".join([*self._version(), *hot, "rules 1"])
+        return ", ".join([*self._loaded_version, *hot, "rules 1"])
+
+    @cached_property
+    def _loaded_version(self) -> tuple[str, ...]:
+        """What does not change from lesson to lesson: the weights are read for it."""
+        return tuple(self._version())
 
     @abstractmethod
     def _version(self) -> list[str]:
@@ -123,7 +129,7 @@ class WhisperEngine(WindowTranscriber):
         self.hot_words = tuple(hot_words)
         self.seed = seed
 
-    @cached_property
+    @property
     def version(self) -> str:
         """See `WindowTranscriber.version`."""
         beam = f", beam {self.beam_size}" if self.beam_size else ""

@@ -106,7 +106,20 @@ class SherpaTranscriber(WindowTranscriber):
         return language
 
     def _recognizer(self, language: str) -> Any:
-        """Loaded anew for each language, which is a property of the loaded SenseVoice."""
+        """Kept for the next lesson. The language is a property of the loaded SenseVoice, so that
+        the one that votes and the last one that was voted for are two."""
+        key = "" if self.kind == "paraformer" else language
+        if key not in self._loaded:
+            for other in self._loaded.keys() - {""}:
+                del self._loaded[other]
+            self._loaded[key] = self._load(key)
+        return self._loaded[key]
+
+    @cached_property
+    def _loaded(self) -> dict[str, Any]:
+        return {}
+
+    def _load(self, language: str) -> Any:
         require("sherpa_onnx", self.name, "sherpa")
         import sherpa_onnx
 
