@@ -1,11 +1,23 @@
 """Files under the address of their content, on disk and behind obstore (its memory store)."""
 
 import hashlib
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from api.storage import BLOCK, LocalStorage, MissingContent, ObjectStorage, Storage, storage_of
+from api.storage import (
+    BLOCK,
+    LocalStorage,
+    MissingContent,
+    ObjectStorage,
+    Storage,
+    StorageAway,
+    storage_of,
+)
 from observer.errors import UsageError
 
 CONTENT = bytes(range(256)) * 8 * 1024 + b"end"  # 2 MiB and 3 bytes: more than two blocks
@@ -110,3 +122,64 @@ def test_addresses_of_storages(tmp_path: Path) -> None:
     for wrong in ("ftp://host/x", "", "/srv/data", "file://host/share"):
         with pytest.raises(UsageError):
             storage_of(wrong)
+
+
+# -- an S3 store that does not do as it should ---------------------------------------------------
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An S3 server for which our credentials are wrong."""
+
+    def answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(403)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_HEAD = do_PUT = do_DELETE = do_POST = answer  # noqa: N815 - http.server's names
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    yield storage_of("s3://lessons/observer")
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_store_that_refuses_is_away_and_its_files_are_not_missing(
+    refusing: Storage, file: Path
+) -> None:
+    # MissingContent would make a worker give the lesson up, and a page say that it was removed.
+    for use in (
+        lambda: refusing.put(file),
+        lambda: refusing.exists(SHA),
+        lambda: next(refusing.stream(SHA)),
+        lambda: refusing.delete(SHA),
+        lambda: next(iter(refusing.stored())),
+    ):
+        with pytest.raises(StorageAway) as told:
+            use()
+        assert told.value.status == 503
+
+
+def test_an_old_object_that_is_put_again_is_young(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Else retention's sweep could take it away before the row that refers to it is written.
+    storage = storage_of("memory:///")
+    storage.put(file)
+    ((_, first),) = storage.stored()
+    storage.put(file)
+    assert [at for _, at in storage.stored()] == [first]  # young: left alone
+    monkeypatch.setattr("api.storage.YOUNG", timedelta(0))
+    storage.put(file)
+    assert [at for _, at in storage.stored()] > [first]
