@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from models.evaluate.labels import Score, evaluate_labels
+from models.evaluate.labels import evaluate_labels
 from models.evaluate.roles import LessonScore, RolesEvaluation, evaluate_roles
+from models.evaluate.scores import Score
 from models.labeller import WEIGHTS
 from observer.errors import Language
 

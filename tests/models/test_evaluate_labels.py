@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score, matthews_corrcoef
 
-from models.evaluate.labels import TASKS, _paired, calibration_error, evaluate_labels, score
+from models.evaluate.labels import TASKS, _paired, evaluate_labels
+from models.evaluate.scores import calibration_error, score
 from models.labeller import READERS
 from models.predictions import Prediction
 from observer.errors import MissingWeights, UsageError
