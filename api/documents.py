@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.problems import InvalidError
 from api.tables import LessonType
+from observer.aggregate import FEWEST_FOR_QUARTILES, ROUNDED_TO
 
 Id = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
@@ -111,6 +112,47 @@ class LessonFigures(Document):
     lesson_id: Id
     run_id: Id | None
     indicators: list[FigureOut]
+
+
+class SummaryOut(Document):
+    """One indicator over a group; `value` null where it is not shown, `missing` says why."""
+
+    name: str
+    unit: str
+    value: float | None
+    low: float | None = Field(description="95 % interval, from resampling teachers.")
+    high: float | None
+    quartiles: list[float] | None = Field(
+        description=f"Between them lies the middle half of the teachers; null below"
+        f" {FEWEST_FOR_QUARTILES} teachers."
+    )
+    teachers: int | None
+    lessons: int | None = Field(description=f"To the nearest {ROUNDED_TO}.")
+    missing: dict[str, str] | None = Field(description="en, zh.")
+
+
+class GroupOut(Document):
+    """A group: `key` null is the whole."""
+
+    key: str | None
+    name: str
+    indicators: list[SummaryOut]
+
+
+class AggregatesOut(Document):
+    """Figures of groups of lessons, in the order of their names; never of a lesson or a teacher."""
+
+    school_id: Id | None
+    district_id: Id | None
+    place: str
+    by: str | None
+    term: str
+    subject: str
+    grade: str
+    fewest_teachers: int = Field(description="Smaller groups are not shown.")
+    method: str
+    read: datetime = Field(description="When the lessons were read.")
+    groups: list[GroupOut]
 
 
 class ShareIn(Document):

@@ -57,7 +57,11 @@ def places(actor: "Actor | None") -> tuple[Place, ...]:
     """Where this person may go; without a person nowhere."""
     if actor is None:
         return ()
+    from api.overview import may_see  # loads the database
+
     found = [Place("/", "home"), Place("/lessons", "lessons")]
+    if may_see(actor):
+        found.append(Place("/overview", "overview"))
     if actor.schools():  # who is in none cannot upload
         found.append(Place("/upload", "upload"))
     found.append(Place("/people", "people"))
@@ -91,7 +95,8 @@ def render(
             language=language,
             actor=actor,
             path=request.url.path,
-            here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+            # the answer to a form has an address that cannot be asked for again
+            here=_address(request) if request.method in {"GET", "HEAD"} else "/",
             places=places(actor),
             notice=text.known(f"done.{done}", ""),
             system=SYSTEM,
@@ -99,6 +104,10 @@ def render(
         )
     )
     return HTMLResponse(page, status_code=status, headers={"Cache-Control": "private, no-store"})
+
+
+def _address(request: Request) -> str:
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def done(where: str, key: str = "") -> RedirectResponse:

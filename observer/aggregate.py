@@ -8,10 +8,9 @@ them with weights, so no single figure is ever shown, and neither are the smalle
 A mean would be as anonymous, but it can be subtracted exactly from a larger group's mean, and it
 follows one odd lesson.
 
-What must not be shown is settled for all groups at once (`Grouping`), not for the one asked for.
+What must not be shown is settled for all groups at once (`observer.disclosure`).
 """
 
-from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,18 +19,10 @@ from math import floor, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from observer.disclosure import FEW, FEWEST, TIED, Cell, crossed, part_of, withheld
 from observer.indicators import CATALOGUE, Missing
 
 Floats = NDArray[np.float64]
-Cell = tuple[str | None, ...]
-"""A group of lessons: one value for each dimension, None where any value will do."""
-
-FEWEST = 5
-"""Teachers in a group that is shown. The threshold rule with n = 5: no figure stands for fewer than
-five people. Schools that publish figures use 5 to 30 (NCES 2011-603, Statistical Methods for
-Protecting Personally Identifiable Information in Aggregate Reporting; FCSM, Statistical Policy
-Working Paper 22, ch. 2). Five because a subject group of a school is seldom larger, and because
-nothing is shown here that comes from fewer than all of them."""
 FEWEST_FOR_QUARTILES = 4 * FEWEST
 """So that each quarter holds five teachers, too."""
 ROUNDED_TO = 5
@@ -44,19 +35,6 @@ _KEPT = 200
 METHOD = (
     "Harrell-Davis q=0.5 of teachers' means ± t(n−1)·SE, SE by bootstrap of teachers"
     f" draws={DRAWS} seed=0; fewest={FEWEST}; aggregate/1"
-)
-FEW = Missing(
-    en=f"Fewer than {FEWEST} teachers: no figure, so that nobody can be recognised.",
-    zh=f"不足{FEWEST}位教师：为避免识别出个人，不显示数据。",
-)
-TIED = Missing(
-    en="Not shown, because a group with too few teachers could be worked out from it by"
-    " subtraction.",
-    zh="不显示：否则可以通过相减推算出人数不足的组的数据。",
-)
-FEW_FOR_QUARTILES = Missing(
-    en=f"Shown from {FEWEST_FOR_QUARTILES} teachers on.",
-    zh=f"满{FEWEST_FOR_QUARTILES}位教师时显示。",
 )
 
 
@@ -150,40 +128,32 @@ def summarise(indicator: str, means: Mapping[str, float], lessons: int) -> Group
 
 
 class Grouping:
-    """Lessons in groups of several dimensions, and which groups must not be shown.
+    """Lessons in groups of several dimensions; those that must not be shown are settled once.
 
-    A group is hidden when it has fewer than `FEWEST` teachers. It is hidden, too, when such a one
-    could be had by subtraction: of the parts of a group that is shown, those that are hidden must
-    be at least two and have `FEWEST` teachers between them; of one that is hidden, not all parts
-    may be shown. Otherwise the smallest part that is still shown is hidden as well, and where
-    none is left, the group itself (complementary suppression: FCSM Working Paper 22, ch. 4).
-    This is done for every group that can be asked for, until nothing changes, so that two
-    questions do not tell what one would not; and for each indicator on its own, as each can be
-    missing from other lessons. What it leaves open is in docs/decisions/0014-group-figures.md.
+    That is done for each indicator on its own, as each can be missing from other lessons.
     """
 
     def __init__(
         self, lessons: Iterable[Observed], indicators: Sequence[str], *, joint: bool
     ) -> None:
-        """`joint`: all values of the first dimension together are a group, too.
-
-        Each value of it is looked at alone first: who sees but one of them is not kept from
-        anything for the sake of its neighbours.
-        """
+        """`joint`: all values of the first dimension together are a group, too."""
         self.indicators = tuple(indicators)
         self.joint = joint
         self.lessons = tuple(lessons)
         numbers = {t: n for n, t in enumerate(sorted({x.teacher for x in self.lessons}))}
-        self._there = _crossed(self.lessons, numbers, self.indicators, joint)
+        taught = {
+            name: crossed(
+                ((x.groups, 1 << numbers[x.teacher]) for x in self.lessons if name in x.values),
+                joint=joint,
+            )
+            for name in self.indicators
+        }
+        everyone = ((x.groups, 1 << numbers[x.teacher]) for x in self.lessons if x.values)
+        self._there = crossed(everyone, joint=joint)
         self._hidden: dict[str, Mapping[Cell, Missing]] = {}
-        known: list[tuple[dict[Cell, int], Mapping[Cell, Missing]]] = []
-        for name in self.indicators:
-            taught = _crossed(self.lessons, numbers, (name,), joint)
-            same = next((hidden for there, hidden in known if there == taught), None)
-            if same is None:
-                same = withheld(taught, joint=joint)
-                known.append((taught, same))
-            self._hidden[name] = same
+        for name, there in taught.items():  # most indicators are there in the same lessons
+            same = next((n for n in self._hidden if taught[n] == there), None)
+            self._hidden[name] = self._hidden[same] if same else withheld(there, joint=joint)
 
     def known(self, dimension: int, within: Cell) -> list[str]:
         """Values of a dimension that may be named: those of at least `FEWEST` teachers `within`."""
@@ -191,7 +161,7 @@ class Grouping:
             str(cell[dimension])
             for cell, teachers in self._there.items()
             if cell[dimension]
-            and _part(cell, dimension, None) == within
+            and part_of(cell, dimension, None) == within
             and teachers.bit_count() >= FEWEST
         ]
 
@@ -211,7 +181,7 @@ class Grouping:
                     found[lesson.groups[dimension]].append(lesson)
         return {
             part: tuple(
-                self._summary(name, _part(cell, dimension, part), lessons)
+                self._summary(name, part_of(cell, dimension, part), lessons)
                 for name in self.indicators
             )
             for part, lessons in found.items()
@@ -228,88 +198,6 @@ class Grouping:
                 values.setdefault(lesson.teacher, []).append(value)
         means = {teacher: sum(v) / len(v) for teacher, v in values.items()}
         return summarise(name, means, sum(len(v) for v in values.values()))
-
-
-def withheld(taught: Mapping[Cell, int], *, joint: bool) -> Mapping[Cell, Missing]:
-    """The cells that must not be shown, each with the reason; see `Grouping`.
-
-    `taught` has every cell that holds a lesson, with its teachers as bits of a number.
-    """
-    hidden = {cell: FEW for cell, teachers in taught.items() if teachers.bit_count() < FEWEST}
-    width = len(next(iter(taught), ()))
-    _protect(taught, hidden, range(1, width))
-    if joint:
-        _protect(taught, hidden, range(width))
-    return hidden
-
-
-def _protect(
-    taught: Mapping[Cell, int], hidden: dict[Cell, Missing], dimensions: Iterable[int]
-) -> None:
-    """Hide more cells, until nothing that is hidden can be had by subtraction."""
-    tables: dict[tuple[Cell, int], list[Cell]] = {}
-    touched: dict[Cell, list[tuple[Cell, int]]] = {}
-    for cell in sorted(taught, key=_order):
-        for d in dimensions:
-            whole = _part(cell, d, None)
-            if cell[d] is not None and whole in taught:
-                table = (whole, d)
-                if table not in tables:
-                    touched.setdefault(whole, []).append(table)
-                tables.setdefault(table, []).append(cell)
-                touched.setdefault(cell, []).append(table)
-    waiting = deque(t for cell in sorted(hidden, key=_order) for t in touched.get(cell, ()))
-    while waiting:
-        table = waiting.popleft()
-        while (victim := _next_hidden(taught, hidden, table[0], tables[table])) is not None:
-            hidden[victim] = TIED
-            waiting.extend(touched.get(victim, ()))
-
-
-def _next_hidden(
-    taught: Mapping[Cell, int], hidden: Mapping[Cell, Missing], whole: Cell, parts: list[Cell]
-) -> Cell | None:
-    """What has to be hidden next, so that `whole` and its parts do not tell one another."""
-    gone = [part for part in parts if part in hidden]
-    left = [part for part in parts if part not in hidden]
-    together = 0
-    for part in gone:
-        together |= taught[part]
-    if whole in hidden:
-        safe = bool(gone)  # the parts must not add up to what is hidden
-    else:
-        safe = not gone or (len(gone) > 1 and together.bit_count() >= FEWEST)
-    if safe:
-        return None
-    return min(left, key=lambda p: (taught[p].bit_count(), _order(p))) if left else whole
-
-
-def _crossed(
-    lessons: Iterable[Observed], numbers: Mapping[str, int], indicators: Sequence[str], joint: bool
-) -> dict[Cell, int]:
-    """Each cell with its teachers: of lessons in which one of `indicators` was measured."""
-    found: dict[Cell, int] = {}
-    for lesson in lessons:
-        if any(name in lesson.values for name in indicators):
-            bit = 1 << numbers[lesson.teacher]
-            found[lesson.groups] = found.get(lesson.groups, 0) | bit
-    for d in range(0 if joint else 1, len(next(iter(found), ()))):
-        wider: dict[Cell, int] = {}
-        for cell, teachers in found.items():
-            whole = _part(cell, d, None)
-            wider[whole] = wider.get(whole, 0) | teachers
-        found |= wider
-    return found
-
-
-def _part(cell: Cell, dimension: int | None, value: str | None) -> Cell:
-    if dimension is None:
-        return cell
-    return (*cell[:dimension], value, *cell[dimension + 1 :])
-
-
-def _order(cell: Cell) -> tuple[tuple[bool, str], ...]:
-    return tuple((value is not None, value or "") for value in cell)
 
 
 @lru_cache(maxsize=512)

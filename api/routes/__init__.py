@@ -16,6 +16,7 @@ MODULES = (
     "media",
     "progress",
     "exports",
+    "overview",
     "v1",
     "v1_account",
     "health",
