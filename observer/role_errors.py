@@ -16,12 +16,7 @@ The error model, drawn again and again around the timeline that was found:
    ``z ~ N(0, LEAN_SD)`` and of student → teacher by −z, keeping the mean error near q. With
    voices that confuse 1.6 / 2.3 / 3.8 % of the time, recognisers were 1.7 / 2.1 / 3.3 points of
    the talk ratio off; LEAN_SD = 1 gives 1.6 / 2.2 / 3.3.
-4. *Edges.* Voice activity misses true onsets and offsets by a shared amount per lesson
-   (offsets more: 80 ms median measured) plus a little per edge.
-5. *Speech not counted as speech.* Far voices are lost and pauses inside talk are counted
-   differently for different voices, so the seconds of each side are off by a factor
-   ``exp(N(0, FOUND_SD · widening ** FOUND_POWER))`` per lesson and side, those of choirs and
-   groups by ``exp(N(0, CROWD_SD))``; silence takes what is left.
+4., 5. Edges, and speech that is not counted as speech: `observer.timing_errors`.
 6. *The wrong person.* With the probability of `Swap` the voice taken for the teacher's was
    another's all lesson: in such a draw the teacher is a student and that other voice's share of
    the students' stretches is the teacher's. The probabilities of the spans hold this, too, so it
@@ -45,6 +40,7 @@ from numpy.typing import NDArray
 
 from observer.engines import NO_SWAP, Swap
 from observer.timeline import Role, RoleSpan, Seconds
+from observer.timing_errors import Bools, Floats, draw_found, draw_lengths
 
 RUN_PAUSE: Seconds = 2.0
 RUN_SHARE = 0.5
@@ -52,28 +48,17 @@ SHORT: Seconds = 2.0
 LEAST_ERROR = (0.02, 0.003)
 """Smallest role error that is believed of spans shorter than `SHORT`, and of longer ones."""
 LEAN_SD = 1.0
-ONSET_SD: Seconds = 0.03
-OFFSET_SD: Seconds = 0.06
-EDGE_SD: Seconds = 0.05
-CHANGE_SD: Seconds = 0.15
-FOUND_SD, FOUND_POWER = np.array([0.088, 0.062]), np.array([1.75, 0.5])
-"""Of the teacher's seconds, of the students'."""
-CROWD_SD = 0.10
 DROWNED, PIECE = 0.11, 2.0
 UNHEARD_CHOIRS, MOST_UNHEARD, SHORT_CHOIR = 0.12, 0.5, 12.0
-MOST_WIDENING = 2.0
-"""Beyond this the sound is so poor that roles, not seconds, are the trouble."""
 MOST_DRAWS, FEWEST_DRAWS, CELLS = 1000, 200, 4_000_000
 """1,000 draws for a lesson; fewer for recordings of many hours, so that memory stays bounded."""
 
 ROLES = (Role.TEACHER, Role.STUDENT, Role.CHORAL, Role.GROUP, Role.MEDIA)
 _INDEX = {role: i for i, role in enumerate(ROLES)}
+_CROWDS = [_INDEX[Role.CHORAL], _INDEX[Role.GROUP]]
 _OTHER = np.array([1, 0, 1, 1, 0], dtype=np.int8)
 _SWAPPED = np.array([1, 0, 2, 3, 4], dtype=np.int8)
 _LEAN = np.array([1.0, -1.0, 0.0, 0.0, 0.0])
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +143,13 @@ def draw_roles(
     covered, heard = _heard(cuts, starts, ends, roles)
     if by_ear:
         _drown(heard, rng)
+    lengths = draw_lengths(cuts, covered, rng, draws, edge_scale)
+    crowded = np.asarray(heard[_CROWDS, 1:].any(axis=0))
+    sides = heard[_INDEX[Role.TEACHER], 1:], heard[_INDEX[Role.STUDENT], 1:], crowded
+    lengths = draw_found(lengths, covered, *sides, rng=rng, widening=widening)
     return RoleDraws(
         cuts=cuts,
-        lengths=_found(
-            _draw_lengths(cuts, covered, rng, draws, edge_scale), covered, heard, rng, widening
-        ),
+        lengths=lengths,
         covered=covered,
         heard=heard,
         starts=starts,
@@ -285,40 +272,3 @@ def _heard(
         for index in range(len(ROLES)):
             heard[index][:, filled] = np.logical_or.reduceat(placed == index, groups, axis=1)
     return covered, heard
-
-
-def _draw_lengths(
-    cuts: Floats, covered: Bools, rng: np.random.Generator, draws: int, scale: float
-) -> Floats:
-    """(draws+1, m) lengths of the stretches with their bounds moved (rule 4); row 0 as found."""
-    inner = cuts[1:-1]
-    onset, offset = ~covered[:-1] & covered[1:], covered[:-1] & ~covered[1:]
-    moved = rng.normal(0.0, 1.0, size=(draws, len(inner)))
-    moved *= np.where(onset | offset, EDGE_SD, CHANGE_SD)
-    moved += rng.normal(0.0, ONSET_SD, size=(draws, 1)) * onset
-    moved += rng.normal(0.0, OFFSET_SD, size=(draws, 1)) * offset
-    bounds = np.tile(cuts, (draws + 1, 1))
-    bounds[1:, 1:-1] = np.clip(inner + scale * moved, 0.0, cuts[-1])
-    return np.maximum(0.0, np.diff(bounds, axis=1))
-
-
-def _found(
-    lengths: Floats, covered: Bools, heard: Bools, rng: np.random.Generator, widening: float
-) -> Floats:
-    """`lengths` with each side's speech stretched or shrunk (rule 5); every row keeps its sum."""
-    lesson = lengths[0].sum()
-    sides = FOUND_SD * min(widening, MOST_WIDENING) ** FOUND_POWER
-    spread = np.array([*sides, CROWD_SD])[:, None]
-    side, other, crowd = np.exp(rng.normal(0.0, spread, size=(3, len(lengths) - 1)))[..., None]
-    teacher, student = heard[0, 1:], heard[_INDEX[Role.STUDENT], 1:]
-    crowded = heard[[_INDEX[Role.CHORAL], _INDEX[Role.GROUP]], 1:].any(axis=0)
-    scale = np.where(crowded, crowd, np.where(teacher, side, np.where(student, other, 1.0)))
-    drawn = lengths[1:] * scale
-    voiced = drawn @ covered
-    silent = drawn @ ~covered
-    left = np.maximum(0.0, lesson - voiced)
-    quiet = np.divide(left, silent, out=np.zeros_like(left), where=silent > 0)
-    drawn *= np.where(covered, 1.0, quiet[:, None])
-    sums = drawn.sum(axis=1, keepdims=True)
-    drawn *= np.divide(lesson, sums, out=np.ones_like(sums), where=sums > 0)
-    return np.vstack([lengths[:1], drawn])

@@ -26,8 +26,9 @@ from numpy.typing import NDArray
 from observer.indicators import Indicator, Missing
 from observer.indicators.basis import NO_TIMES, Basis, absent, figure, simulated
 from observer.reliability import Floats
-from observer.role_errors import Bools, RoleDraws, draw_roles
+from observer.role_errors import RoleDraws, draw_roles
 from observer.timeline import Role, RoleSpan, Seconds
+from observer.timing_errors import Bools
 
 RULES = "st/1"
 PAUSE: Seconds = 3.0

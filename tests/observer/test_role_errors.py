@@ -5,9 +5,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from observer import role_errors
-from observer.role_errors import FOUND_SD, LEAST_ERROR, ROLES, RoleDraws, draw_flips, draw_roles
+from observer import timing_errors
+from observer.role_errors import LEAST_ERROR, ROLES, RoleDraws, draw_flips, draw_roles
 from observer.timeline import Role, RoleSpan
+from observer.timing_errors import FOUND_SD
 
 TEACHER, STUDENT, CHORAL = (ROLES.index(r) for r in (Role.TEACHER, Role.STUDENT, Role.CHORAL))
 
@@ -124,7 +125,7 @@ def test_the_talk_ratio_spreads_as_it_was_measured(
     # Simulated lessons of 12 minutes, clean, room and hard: share of the time with the wrong
     # role → mean error of the teacher's share. Rules 1-4 are to be within a third of it; what is
     # counted as speech (rule 5) comes on top.
-    monkeypatch.setattr(role_errors, "FOUND_SD", np.zeros(2))
+    monkeypatch.setattr(timing_errors, "FOUND_SD", np.zeros(2))
     errors = []
     for seed in range(3):
         ratio = talk_ratio(draw_roles(*lesson(confused, seed), seed=seed))
