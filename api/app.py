@@ -1,10 +1,12 @@
 """The web application, put together."""
 
 import logging
+import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
@@ -19,6 +21,7 @@ from api.problems import PROBLEMS
 from api.routes import routers
 from api.security import Guard
 from api.settings import ServiceSettings
+from observer.errors import OutputError
 
 SCHEMA = "/api/v1/openapi.json"
 
@@ -84,10 +87,24 @@ def make_site(settings: ServiceSettings) -> Site:
     from api.jobs import Jobs
     from api.storage import storage_of
 
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_writable(settings.data)
     database = Database(settings.database_url)
     storage = storage_of(settings.storage_url)
     return Site(settings, database, storage, Jobs(settings, database, storage))
+
+
+def _make_writable(folder: Path) -> None:
+    """The data folder, made when it is not there. Raises OutputError."""
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(
+            en=f"The data folder {folder} (OBSERVER_DATA) cannot be written to by this user. Run"
+            " observer as the user of the service, and look at the folder's owner; under systemd"
+            " the unit may write only below its StateDirectory.",
+            zh=f"当前用户无法写入数据目录 {folder}（OBSERVER_DATA）。请以服务所用的用户运行"
+            " observer，并检查该目录的所有者；在 systemd 下只能写入该单元的 StateDirectory。",
+        )
 
 
 def log_as_json(level: int = logging.INFO) -> None:
