@@ -58,7 +58,9 @@ def masked(observation: Observation, names: Sequence[str] = ()) -> Observation:
         provenance=replace(
             made,
             notes=tuple(clean(n) for n in made.notes),
-            engines=tuple(replace(e, version=_HOT.sub("hot words", e.version)) for e in made.engines),
+            engines=tuple(
+                replace(e, version=_HOT.sub("hot words", e.version)) for e in made.engines
+            ),
         ),
     )
 
@@ -158,9 +160,10 @@ def _one(
 ) -> Word:
     """Words that share a name, as one."""
     start, end = group[0][0], group[-1][1]
-    inside = [(max(a, start) - start, min(b, end) - start) for a, b in spans if a < end and b > start]
+    inside = [
+        (max(a, start) - start, min(b, end) - start) for a, b in spans if a < end and b > start
+    ]
     shown = _without(text[start:end], inside, mask)
     first, last = group[0][2], group[-1][2]
     sure = [w.confidence for _, _, w in group if w.confidence is not None]
     return Word(shown, first.start, last.end, min(sure) if sure else None)
-

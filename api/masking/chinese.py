@@ -111,15 +111,13 @@ class Spot:
 
 @cache
 def _words() -> frozenset[str]:
-    return frozenset(
-        word for line in _lines("words.txt") for word in line.split() if len(word) > 1
-    )
+    return frozenset(word for line in _lines("words.txt") for word in line.split() if len(word) > 1)
 
 
 @cache
 def _syllables() -> Mapping[str, str]:
     """Character → syllable, with what recognisers mix up folded: zh and z, ing and in …"""
-    found = {}
+    found: dict[str, str] = {}
     for line in _lines("syllables.txt"):
         syllable, characters = line.split()
         folded = re.sub("^([zcs])h", r"\1", syllable)
@@ -157,15 +155,15 @@ def sound(name: str) -> tuple[str, ...]:
 @cache
 def likeness(name: str) -> int:
     """Points of a string of two to four characters for what it is made of; -9: it is no name."""
-    found = _made(name)
+    found = made_of(name)
     if name in _words():
         found -= 3 if found >= 6 else 4
     return found
 
 
 @cache
-def _made(name: str) -> int:
-    """`likeness`, whether or not the string is an ordinary word too."""
+def made_of(name: str) -> int:
+    """Points of a string for its characters, whether or not it is an ordinary word too."""
     return max(_as_full(name, 1), _as_full(name, 2), _as_given(name))
 
 
@@ -209,6 +207,8 @@ def spots(text: str, following: int = 0) -> list[Spot]:
     for cue in _CALLED:
         for match in cue.finditer(text):
             name = match[1]
+            if text[max(0, match.start(1) - 1) : match.start(1) + 1] in _words():
+                continue  # 对于|企业来说
             if not (_NO_GIVEN & set(name) or {name, name[:2], name[1:]} & _words()):
                 found.append(Spot(match.start(1), match.end(1), name, ENOUGH))
     return sorted(found, key=lambda s: (-s.points, s.start - s.end, s.start))
@@ -217,7 +217,7 @@ def spots(text: str, following: int = 0) -> list[Spot]:
 def _spot(text: str, start: int, end: int, following: int) -> Spot | None:
     name = text[start:end]
     like = likeness(name)
-    bare = _made(name)
+    bare = made_of(name)
     if max(like, bare) < 2:
         return None
     before, after = _points(_LEFTS, text, start), _points(_RIGHTS, text, end)
@@ -258,7 +258,7 @@ def _torn(text: str, start: int, end: int) -> int:
     words, cost = _words(), 0
     if _WEIGHT.get(text[end - 1], 0) < 3 and text[end - 1 : end + 1] in words:
         cost = 4 if _WEIGHT.get(text[end - 1], 0) < 2 else 2
-    if start and text[start - 1 : start + 1] in words and _made(text[start:end]) < ENOUGH:
+    if start and text[start - 1 : start + 1] in words and made_of(text[start:end]) < ENOUGH:
         cost += 4 if _WEIGHT.get(text[start], 0) < 2 else 1
     return cost
 

@@ -12,14 +12,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from api.masking.english_names import FIRST_NAMES, NO_NAMES
+from api.masking.english_names import FIRST_NAMES, NO_NAMES, WORD_NAMES
 
 MASK: Final = "[name]"
 _NAME: Final = r"([A-Z][a-z]{2,}(?:-[A-Z][a-z]+)?)"
 _OPENERS: Final = (
-    r"(?i:thank you|thanks|good job|nice job|great job|go ahead|yes|yeah|yep|no|okay|ok|hey|hi|hello"
-    r"|right|well done|well|all right|alright|so|and|but|then|now|let's hear from|like|what about"
-    r"|how about|come on|good|great|perfect|excellent|sorry|wait|oh|um|uh|hold on|excuse me)"
+    r"(?i:thank you|thanks|good job|nice job|great job|go ahead|yes|yeah|yep|no|okay|ok|hey|hi"
+    r"|hello|right|well done|well|all right|alright|so|and|but|then|now|let's hear from|like"
+    r"|what about|how about|come on|good|great|perfect|excellent|sorry|wait|oh"
+    r"|um|uh|hold on|excuse me)"
 )
 _REQUESTS: Final = (
     r"would|could|can|will|do|does|did|what|what's|how|why|where|who|which|you|you're|your|please"
@@ -44,10 +45,12 @@ _CUES: Final = (
     re.compile(
         r"\b(?:agree with|disagree with|agreeing with|work with|working with|with|call on|hear from"
         r"|ask|asked|let|let's let|did|does|do|can|could|would|has|is|was|what|when|until|for|to|or"
-        r"|hold on|wait|help|tell|told|give|gave|like|about|than|than|thank|from|see if|if|and|while"
-        rf"|because|that|hear|heard|listening to|partner) {_NAME}\b(?! [A-Z])"
+        r"|hold on|wait|help|tell|told|give|gave|like|about|than|thank|from|see if|if|and"
+        rf"|while|because|that|hear|heard|listening to|partner) {_NAME}\b(?! [A-Z])"
     ),
-    re.compile(rf"[a-z] (?<!\bthe )(?<!\ba )(?<!\bin )(?<!\bon )(?<!\bof ){_NAME}(?=[.?!]+(?:$|\s))"),
+    re.compile(
+        rf"[a-z] (?<!\bthe )(?<!\ba )(?<!\bin )(?<!\bon )(?<!\bof ){_NAME}(?=[.?!]+(?:$|\s))"
+    ),
     re.compile(rf"\[(?:[a-z ]+ )?{_NAME}\b(?=[ :\]])"),
     re.compile(rf"\b{_NAME}:"),
 )
@@ -79,7 +82,7 @@ class EnglishNames:
         found |= _beside(texts, found)
         found -= titled
         certain = {part for n in known for part in (n, *n.split()) if len(part) > 1}
-        self._words = {n for n in found if n.lower() in small} - certain
+        self._words = {n for n in found if n.lower() in small | WORD_NAMES} - certain
         self.everywhere: tuple[str, ...] = tuple(
             sorted((found - self._words) | certain, key=lambda n: (-len(n), n))
         )

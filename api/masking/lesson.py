@@ -15,6 +15,7 @@ from api.masking.chinese import (
     is_surname,
     is_word,
     likeness,
+    made_of,
     sound,
     spots,
 )
@@ -27,7 +28,9 @@ _WEAK: Final = 4
 _ANSWERED: Final = 2
 """Points for a name with which a teacher's sentence ends and that a student answers."""
 _TITLE: Final = r"(?:小?同学(?!们)|小朋友(?!们)|宝贝(?!们)|宝宝)?"
-_INTRODUCED: Final = re.compile(r"(?:我叫|我是|名字叫)([\u4e00-\u9fff]{2,3}?)(?=老师|[，。,.！!]|$)")
+_INTRODUCED: Final = re.compile(
+    r"(?:我叫|我是|名字叫)([\u4e00-\u9fff]{2,3}?)(?=老师|[，。,.！!]|$)"
+)
 _ADDRESSED: Final = re.compile(
     rf"(?:(?<![\u4e00-\u9fff])|(?<=[请叫让的和是]))[{COMMON_SURNAMES}](?=(?:小?同学|小朋友)(?!们))"
 )
@@ -45,8 +48,9 @@ class MandarinNames:
         weak = [s for u, more in _following(utterances) for s in chosen(spots(u.text, more), _WEAK)]
         weak = [s for s in weak if s.name not in self._teachers]
         certain = {n for n in known if len(n) > 1}
-        names = certain | {n for n in _accepted(weak) if _stays_out(n, weak, texts)}
+        names = certain | {n for n in _accepted(weak) if _goes_everywhere(n, weak, texts)}
         names |= {g for g in map(given_name, names) if g and not is_word(g)}
+        names |= {g for g in map(given_name, certain) if made_of(g) > 3}
         names |= _sounding(names, certain, weak, texts)
         self.everywhere: tuple[str, ...] = tuple(sorted(names, key=lambda n: (-len(n), n)))
         either = "|".join(map(re.escape, self.everywhere))
@@ -79,10 +83,7 @@ def _following(utterances: Sequence[Utterance]) -> Iterable[tuple[Utterance, int
 def _introduced(utterances: Iterable[Utterance]) -> frozenset[str]:
     """What teachers call themselves."""
     return frozenset(
-        name
-        for u in utterances
-        if u.role is Role.TEACHER
-        for name in _INTRODUCED.findall(u.text)
+        name for u in utterances if u.role is Role.TEACHER for name in _INTRODUCED.findall(u.text)
     )
 
 
@@ -97,13 +98,15 @@ def _accepted(found: Iterable[Spot]) -> set[str]:
     return once | {n for n, times in often.items() if times > 1 and not is_word(n)}
 
 
-def _stays_out(name: str, found: Iterable[Spot], texts: Iterable[str]) -> bool:
-    """Whether a name goes wherever it is said: not so where it is mostly an ordinary word."""
+def _goes_everywhere(name: str, found: Iterable[Spot], texts: Iterable[str]) -> bool:
+    """Whether a name goes wherever it is said: not so where it is mostly an ordinary word, which
+    it may be three times for each call if its characters are those of names (晨曦), else once."""
     plain = not is_word(name) and likeness(name) > 2
     if plain and name not in PERSONS and name not in PROTAGONISTS:
         return True
     used = sum(s.points >= ENOUGH for s in found if s.name == name)
-    return 2 * used >= sum(text.count(name) for text in texts)
+    often = 4 if made_of(name) > 4 and name not in PERSONS else 2
+    return often * used >= sum(text.count(name) for text in texts)
 
 
 def _sounding(

@@ -16,7 +16,6 @@ from api.auth import create_token
 from api.deps import Site
 from api.exports import KINDS, export, file_name, zipped
 from api.invitations import accept, invite
-from api.masking import masked, names_in
 from api.problems import InvalidError
 from api.render.pdf import STAND_IN, coverage, render_pages, render_pdf
 from api.render.printed import Heading
@@ -26,8 +25,6 @@ from observer.errors import OutputError
 from observer.formats import read_text
 from observer.observation import Observation
 from observer.report import claims
-from observer.timeline import Role
-from observer.transcript import Transcript, Utterance, Word
 from tests.observation_factory import english_lesson, mandarin_lesson, without_recording
 from tests.service_factory import People, people
 from tests.service_site import PASSWORD, client_of, site_in
@@ -120,85 +117,7 @@ def test_docx_holds_findings_tables_and_the_transcript(short: Observation) -> No
     assert "Microsoft YaHei" in fonts.attrib.values()
 
 
-# -- masking -----------------------------------------------------------------------------
-
-
-def spoken(language: str, *texts: str, speaker: str | None = None) -> Transcript:
-    """Sentences of the teacher; the last one is a student's, with its label."""
-    last = len(texts) - 1
-    return Transcript(
-        language,
-        tuple(
-            Utterance(
-                f"u{i}",
-                text,
-                float(i),
-                i + 0.9,
-                speaker if i == last else None,
-                Role.STUDENT if i == last else Role.TEACHER,
-                (Word(text, float(i), i + 0.9),),
-            )
-            for i, text in enumerate(texts)
-        ),
-    )
-
-
-def test_chinese_names_are_found_by_address_and_masked_everywhere() -> None:
-    """张伟 is named once as 同学 and goes wherever it is said; ordinary words stay."""
-    talk = spoken(
-        "zh",
-        "请张伟同学来说一说。",
-        "张伟说得很完整，李思琪你来说。",
-        "其他同学有没有不同的方法？",
-        "请高声回答。王同学，请坐。",
-        "小明有五个苹果，方程怎么列？",
-        "老师，我同意张伟的意见。",
-        speaker="赵子涵",
-    )
-    clean = masked(replace(mandarin_lesson(minutes=2), transcript=talk)).transcript
-    assert [u.text for u in clean] == [
-        "请某同学来说一说。",
-        "某同学说得很完整，某同学你来说。",
-        "其他同学有没有不同的方法？",
-        "请高声回答。某同学，请坐。",
-        "小明有五个苹果，方程怎么列？",
-        "老师，我同意某同学的意见。",
-    ]
-    assert clean.utterances[-1].speaker == "学生"
-    assert clean.utterances[0].words == ()
-    assert clean.utterances[2].words == talk.utterances[2].words
-
-
-def test_english_names_are_found_in_vocatives() -> None:
-    talk = spoken(
-        "en",
-        "Thank you, Priya.",
-        "What did Priya do on Monday? Right, Mrs. Cole?",
-        "Okay, fractions. Fractions are parts.",
-        "I agree with Tomasz.",
-        speaker="Tomasz",
-    )
-    clean = masked(replace(english_lesson(), transcript=talk)).transcript
-    assert [u.text for u in clean] == [
-        "Thank you, [name].",
-        "What did [name] do on Monday? Right, Mrs. Cole?",
-        "Okay, fractions. Fractions are parts.",
-        "I agree with [name].",
-    ]
-    assert clean.utterances[-1].speaker == "Student"
-
-
-def test_names_that_the_school_knows_are_masked_too() -> None:
-    talk = spoken("zh", "思琪，再想一想。", "好。")
-    assert names_in(talk) == ()
-    assert names_in(talk, ("思琪",)) == ("思琪",)
-
-
-def test_masking_leaves_figures_and_neutral_labels(short: Observation) -> None:
-    clean = masked(short)
-    assert clean.indicators == short.indicators
-    assert clean.labels == short.labels
-    assert [u.speaker for u in clean.transcript] == [u.speaker for u in short.transcript]
+# -- masking: what it finds stands in test_masking.py -------------------------------------
 
 
 def given(arguments: dict[str, Any]) -> bytes:
