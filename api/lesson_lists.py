@@ -251,11 +251,10 @@ def school_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
 
 def choices(session: Session) -> Choices:
     """What the filters offer: all that the reader may see, looked through once."""
-    columns = (Lesson.subject, Lesson.grade, Lesson.teacher_id, Lesson.school_id)
-    there = session.exec(select(*columns).distinct()).all()
-    subjects, grades, teachers, schools = (
-        (set(v) for v in zip(*there, strict=True)) if there else (set(),) * 4
-    )
+    there = session.execute(
+        select(Lesson.subject, Lesson.grade, col(Lesson.teacher_id), Lesson.school_id).distinct()
+    ).all()
+    subjects, grades, teachers, schools = ({row[n] for row in there} for n in range(4))
     return Choices(
         subjects=sorted(subjects - {""}),
         grades=sorted(grades - {""}),

@@ -2,8 +2,8 @@
 recording, its captions and the way back.
 
 The page holds its own content security policy (scripts and styles by hash); it is repeated in the
-header, where it can also forbid frames. Rendering takes a tenth of a second and more, so pages
-stay in memory, compressed, under the address of the observation that they show.
+header, where it can also forbid frames. The worker has rendered it (`api.kept_pages`); what it
+could not foresee is rendered here, which takes a tenth of a second and more.
 """
 
 import gzip
@@ -18,19 +18,26 @@ from typing import TYPE_CHECKING
 from fastapi import Request, Response
 from sqlmodel import Session, col, select
 
+from api.kept_pages import (
+    FOUND,
+    drawings_name,
+    found,
+    kept_drawings,
+    kept_findings,
+    kept_page,
+    page_name,
+    rendered,
+    rendering,
+)
 from api.masking import masked as without_names
 from api.pages import page_texts
 from api.problems import not_found
-from api.render.drawings import all_drawings, packed, unpacked
 from api.render.figures import formatted
-from api.render.html import Frame, render_html
 from api.render.texts import texts
-from api.render.view import lesson_length, split_question
 from api.tables import Figure, Lesson, Recording, Run, RunState
 from observer.errors import Language
 from observer.indicators import CATALOGUE
 from observer.observation import Observation
-from observer.report import claims
 
 if TYPE_CHECKING:
     from api.storage import Storage
@@ -56,16 +63,6 @@ _ONE_AT_A_TIME = threading.Lock()
 _POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
-DRAWINGS: dict[Language, str] = {"zh": "drawings.zh.json.gz", "en": "drawings.en.json.gz"}
-"""Artefacts of a run: its charts, which hold figures and no words of the lesson."""
-
-
-def draw(observation: Observation, language: Language) -> bytes:
-    """The charts of the report, to be kept as an artefact of the run."""
-    duration = lesson_length(observation)
-    return packed(all_drawings(observation, duration, texts(language)))
-
-
 def newest_done(db: Session, lesson: Lesson) -> Run | None:
     """The lesson's newest finished run that left an observation."""
     runs = db.exec(
@@ -78,13 +75,9 @@ def newest_done(db: Session, lesson: Lesson) -> Run | None:
 
 def observation_of(storage: "Storage", run: Run, *, masked: bool = False) -> Observation:
     """What the run found; `masked`: without names of students (`api.masking`)."""
-    return _observation(_Stored(run.artefacts["observation.json"], masked, storage))
-
-
-def _observation(stored: "_Stored") -> Observation:
-    with stored.storage.open(stored.sha) as file:
+    with storage.open(run.artefacts["observation.json"]) as file:
         observation = Observation.from_json(file.read().decode())
-    return without_names(observation) if stored.masked else observation
+    return without_names(observation) if masked else observation
 
 
 def recording_of(db: Session, lesson: Lesson) -> Recording | None:
@@ -94,12 +87,33 @@ def recording_of(db: Session, lesson: Lesson) -> Recording | None:
     ).first()
 
 
-def media_address(lesson: Lesson, recording: Recording | None, run: Run) -> str | None:
-    """What the report plays: the recording, or its sound where browsers cannot play that."""
-    base = f"/api/v1/lessons/{lesson.id}"
+def medium_of(recording: Recording | None, run: Run) -> str | None:
+    """The last part of the address of what the report plays: the recording, or its sound where
+    browsers cannot play that."""
     if recording is not None and recording.media_type.split(";")[0] in PLAYABLE:
-        return f"{base}/media"
-    return f"{base}/sound.opus" if "sound.opus" in run.artefacts else None
+        return "media"
+    return "sound.opus" if "sound.opus" in run.artefacts else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A report as somebody wants to read it; equal ones have equal pages."""
+
+    sha: str
+    """Of the observation."""
+    masked: bool
+    medium: str | None
+    title: str
+    lesson_id: str
+    language: Language
+    run: Run = field(compare=False)
+    storage: "Storage" = field(compare=False)
+
+    @property
+    def tag(self) -> str:
+        """The page's ETag."""
+        told = (self.sha, self.masked, self.medium, self.title, self.lesson_id, self.language)
+        return f'"{hashlib.sha256(repr((*told, rendering())).encode()).hexdigest()[:32]}"'
 
 
 def report_page(
@@ -116,86 +130,64 @@ def report_page(
     run = newest_done(db, lesson)
     if run is None:
         raise not_found()
-    address = media_address(lesson, recording_of(db, lesson), run)
-    frame = Frame(
+    asked = _Asked(
+        sha=run.artefacts["observation.json"],
+        masked=masked,
+        medium=medium_of(recording_of(db, lesson), run),
         title=lesson.title,
-        back=f"/lessons/{lesson.id}",
-        back_text=page_texts(language)("report.back"),
-        captions=f"/api/v1/lessons/{lesson.id}/captions.vtt",
+        lesson_id=lesson.id,
+        language=language,
+        run=run,
+        storage=storage,
     )
-    sha = run.artefacts["observation.json"]
-    stored = _Stored(sha, masked, storage, run.artefacts.get(DRAWINGS[language], ""))
-    with _ONE_AT_A_TIME:
-        page, policy, tag = _page(stored, address, frame, language)
     headers = {
-        "Content-Security-Policy": policy,
         "Cache-Control": "private, no-cache",
-        "ETag": tag,
+        "ETag": asked.tag,
         "Vary": "Accept-Encoding, Cookie",
     }
-    if request.headers.get("if-none-match") == tag:
+    if request.headers.get("if-none-match") == asked.tag:
         return Response(status_code=304, headers=headers)
+    page, headers["Content-Security-Policy"] = _page(asked)
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
-        return Response(page, media_type="text/html; charset=utf-8", headers=headers)
-    plain = gzip.decompress(page)
-    return Response(plain, media_type="text/html; charset=utf-8", headers=headers)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """An observation in storage; the same content is the same, wherever it lies."""
-
-    sha: str
-    masked: bool
-    storage: "Storage" = field(compare=False)
-    drawings: str = field(default="", compare=False)
-    """The address of its charts; empty: they have to be drawn."""
+    else:
+        page = gzip.decompress(page)
+    return Response(page, media_type="text/html; charset=utf-8", headers=headers)
 
 
 @lru_cache(maxsize=48)
-def _page(
-    stored: _Stored, media: str | None, frame: Frame, language: Language
-) -> tuple[bytes, str, str]:
-    """(the page, compressed; its policy; its ETag). 0.5 MB each, most of it the chart program."""
-    drawn = None
-    if stored.drawings:
-        with stored.storage.open(stored.drawings) as file:
-            drawn = unpacked(file.read())
-    page = render_html(
-        _observation(stored),
-        media=media,
-        embedded_audio=None,
-        language=language,
-        frame=frame,
-        drawn=drawn,
-    )
-    found = _POLICY.search(page)
-    policy = html.unescape(found.group(1)) if found else "default-src 'none'"
-    tag = f'"{hashlib.sha256(page.encode()).hexdigest()[:32]}"'
-    return gzip.compress(page.encode(), 6, mtime=0), f"{policy}; frame-ancestors 'none'", tag
+def _page(asked: _Asked) -> tuple[bytes, str]:
+    """(the page, compressed; its policy)."""
+    kept = asked.run.artefacts.get(page_name(asked.language, asked.masked))
+    page = kept and kept_page(asked.storage, kept, asked.medium, asked.title, asked.lesson_id)
+    if not page:
+        with _ONE_AT_A_TIME:
+            page = _rendered(asked)
+    policy = _POLICY.search(page)
+    told = html.unescape(policy.group(1)) if policy else "default-src 'none'"
+    return gzip.compress(page.encode(), 4, mtime=0), f"{told}; frame-ancestors 'none'"
+
+
+def _rendered(asked: _Asked) -> str:
+    """The page, made now."""
+    observation = observation_of(asked.storage, asked.run, masked=asked.masked)
+    drawings = asked.run.artefacts.get(drawings_name(asked.language))
+    drawn = kept_drawings(asked.storage, drawings) if drawings else None
+    return rendered(observation, asked.medium, asked.title, asked.lesson_id, asked.language, drawn)
 
 
 def forget_pages() -> None:
     """Nothing of any lesson stays in memory; called when one was deleted."""
     _page.cache_clear()
-    _findings.cache_clear()
 
 
 def findings(
     storage: "Storage", run: Run, language: Language, most: int = 4
-) -> tuple[tuple[str, str], ...]:
+) -> list[tuple[str, str]]:
     """(id, sentence) of the report's first claims, without the questions that they ask."""
-    sha = run.artefacts.get("observation.json")
-    return () if sha is None else _findings(_Stored(sha, False, storage), language)[:most]
-
-
-@lru_cache(maxsize=256)
-def _findings(stored: _Stored, language: Language) -> tuple[tuple[str, str], ...]:
-    observation = _observation(stored)
-    own = observation.language == language
-    told = observation.claims if own else claims(observation, language)
-    return tuple((c.id, split_question(c.text)[0]) for c in told)
+    kept = run.artefacts.get(FOUND)
+    told = kept_findings(storage, kept, language) if kept else None
+    return (told or found(observation_of(storage, run), language))[:most]
 
 
 def key_figures(

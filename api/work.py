@@ -35,6 +35,7 @@ from api.diary import (
 from api.jobs import Options
 from api.outputs import PLAYABLE
 from api.settings import Environment
+from api.storage import StorageAway
 from api.tables import Figure, Lesson, Recording, Run, RunState, Step
 from api.workers import leave
 from models.hot_words import title_words
@@ -102,7 +103,9 @@ class LessonWork:
                 self._observe(task, place, watched)
         except NotOurs:
             _log.info("run_left", run=run_id)
-        except Stopping:
+        except (Stopping, StorageAway) as reason:
+            if isinstance(reason, StorageAway):  # nothing is wrong with the lesson: it waits
+                _log.error("storage_away", run=run_id, said=reason.en)
             patiently(lambda: self._give_back(task))
             return False
         except ObserverError as error:
@@ -230,7 +233,11 @@ class LessonWork:
         artefacts = {"observation.json": self.storage.put(document)}
         if sound is not None:
             artefacts["sound.opus"] = self.storage.put(sound)
-        artefacts |= self._drawn(observation, place)
+        from api.kept_pages import keep_pages  # loads the charts' library
+
+        medium = "media" if "recording" in task.files else None
+        played = medium if sound is None else sound.name
+        artefacts |= keep_pages(observation, played, place, self.storage)
         diary.close()
         try:
             patiently(lambda: self._finish(task, observation, artefacts))
@@ -238,18 +245,6 @@ class LessonWork:
             remove_unused(self.database, self.storage, set(artefacts.values()))
             raise
         patiently(lambda: self._clear_up(task.run_id))
-
-    def _drawn(self, observation: Observation, place: Path) -> dict[str, str]:
-        """The report's charts in both languages: its first reader must not wait for them."""
-        from api.lesson_report import DRAWINGS, draw  # loads the charts' library
-
-        # As it is read again: numbers of a resumed run may differ in type, not in what is written.
-        stored, kept = Observation.from_json(observation.to_json()), {}
-        for language, name in DRAWINGS.items():
-            file = place / name
-            file.write_bytes(draw(stored, language))
-            kept[name] = self.storage.put(file)
-        return kept
 
     def _source(self, task: Task, place: Path, stack: ExitStack) -> Source:
         """The lesson's files under names of ours that keep the kind told by their suffix."""

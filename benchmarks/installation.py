@@ -33,7 +33,7 @@ from api.auth import start_session
 from api.columns import now
 from api.deps import Site
 from api.jobs import Options
-from api.lesson_report import DRAWINGS, draw
+from api.kept_pages import keep_pages
 from api.settings import ServiceSettings
 from api.tables import (
     Consent,
@@ -114,14 +114,10 @@ class Filling:
         self.chance = random.Random(0)
         self.artefacts = {"observation.json": site.storage.put(observation)}
         whole = Observation.from_json(observation.read_text("utf-8"))
-        for language, name in DRAWINGS.items():
-            drawn = observation.with_name(name)
-            drawn.write_bytes(draw(whole, language))
-            self.artefacts[name] = site.storage.put(drawn)
+        self.artefacts |= keep_pages(whole, "media", observation.parent, site.storage)
         self.shas = {kind: site.storage.put(file) for kind, file in files.items()}
         self.files = files
-        told = Observation.from_json(observation.read_text("utf-8")).indicators
-        self.indicators = [i for i in told if i.value is not None][:FIGURES]
+        self.indicators = [i for i in whole.indicators if i.value is not None][:FIGURES]
         self.people: dict[str, list[User]] = defaultdict(list)
         """Position → people; a teacher's school is that of the same number."""
         self.schools: list[School] = []

@@ -1,7 +1,7 @@
 """Vega for the page: the bundle that vl-convert carries, built once and kept in a cache folder.
 
-Building takes 1.5-3 s and gives 0.9 MB; the page holds it compressed (0.4 MB as base64) and
-unpacks it only when a chart comes into view.
+Building takes 1.5-3 s and gives 0.9 MB; the page of a file holds it compressed (0.4 MB as base64)
+and unpacks it only when a chart comes into view. The service has an address for it.
 """
 
 import base64
@@ -24,6 +24,11 @@ class Bundle:
     """Base64 of the gzipped script."""
     csp_hash: str
     """`sha256-…` of the script as it runs, for the content security policy."""
+
+
+def program_address() -> str:
+    """Where the service has the program; another version of it has another address."""
+    return f"/program/vega-{version('vl-convert-python')}.js"
 
 
 @cache

@@ -51,6 +51,8 @@ class Frame:
     back_text: str
     captions: str
     """Address of WebVTT captions."""
+    program: str
+    """Address of the charts' program, which a browser then loads once for all reports."""
 
 
 def render_html(
@@ -84,8 +86,8 @@ def render_html(
         media=_media(observation, media, embedded_audio),
         style=Markup(style),
         modules=[Markup(m) for m in modules],
-        policy=_policy(style, modules, content),
-        vega=bundle().packed if content.drawings else "",
+        policy=_policy(style, modules, content, frame),
+        vega=bundle().packed if content.drawings and frame is None else "",
         specs=_json({d.id: {"spec": d.spec, "stretches": d.stretches} for d in content.drawings}),
         words=_json({k: v for k, v in text.entries.items() if k.startswith("js.")}),
         low_accuracy=any(
@@ -109,10 +111,15 @@ def _media(observation: Observation, media: str | None, embedded: bytes | None) 
     return Media(tuple(sources), media is not None and pictured and not sound, name)
 
 
-def _policy(style: str, modules: list[str], content: Page) -> str:
-    """The content security policy: our scripts and style by hash, media, nothing else."""
+def _policy(style: str, modules: list[str], content: Page, frame: Frame | None) -> str:
+    """The content security policy: our scripts and style by hash, media, nothing else.
+
+    In the service the charts' program comes from the page's own origin.
+    """
     scripts = [_hash(m) for m in modules]
-    if content.drawings:
+    if frame is not None:
+        scripts.append("self")
+    elif content.drawings:
         scripts.append(bundle().csp_hash)
     return "; ".join(
         (

@@ -1,5 +1,8 @@
 """The pages that people work with: home, lessons, one lesson, its report, uploading, people."""
 
+import base64
+import gzip
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlmodel import Session, col, select
@@ -21,6 +24,8 @@ from api.lesson_lists import (
 )
 from api.lesson_report import KEY_FIGURES, findings, key_figures, newest_done, report_page
 from api.pages import Sheet, render
+from api.problems import not_found
+from api.render.bundle import bundle, program_address
 from api.tables import (
     ENDS,
     Consent,
@@ -52,7 +57,8 @@ def lessons(request: Request, db: Db, me: Me, language: Language) -> HTMLRespons
     wanted = Filters.of(request.query_params)
     asked = request.query_params.get("page", "1")
     number = int(asked) if asked.isdigit() and len(asked) < 7 else 1
-    rows, total = matching(db, me, wanted, number)
+    offered = choices(db)
+    rows, total = matching(db, me, wanted, number, offered)
     return render(
         request,
         "lessons",
@@ -60,7 +66,7 @@ def lessons(request: Request, db: Db, me: Me, language: Language) -> HTMLRespons
         language=language,
         wanted=wanted,
         sheet=Sheet(rows, max(1, number), SHEET, total),
-        choices=choices(db),
+        choices=offered,
         rounds=range(1, 6),
         types=list(LessonType),
     )
@@ -169,6 +175,20 @@ def report(
     # Last, as in every page: SQLite has one writer, and it must not wait for a page to be made.
     record(db, "report.read", object_id=found.id, lesson=found)
     return page
+
+
+@router.get("/program/{name}")
+def program(request: Request, name: str, me: Me) -> Response:  # noqa: ARG001
+    """The charts' program, which reports load; its address changes with its version."""
+    if f"/program/{name}" != program_address():
+        raise not_found()
+    packed = base64.b64decode(bundle().packed)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+    else:
+        packed = gzip.decompress(packed)
+    return Response(packed, media_type="text/javascript; charset=utf-8", headers=headers)
 
 
 @router.get("/upload")

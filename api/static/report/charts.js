@@ -1,11 +1,12 @@
-// The charts: drawings stay until Vega is there; it is unpacked when the first chart comes near.
+// The charts: drawings stay until Vega is there. When the first chart comes near it is unpacked, or
+// fetched where the page stands in the service.
 const packed = document.getElementById("vega");
 const specs = JSON.parse(document.getElementById("specs").textContent);
 const figures = [...document.querySelectorAll("figure[data-chart]")];
 let loading = null;
 
 function load() {
-  loading ??= (async () => {
+  loading ??= packed.dataset.address ? import(packed.dataset.address) : (async () => {
     const bytes = Uint8Array.from(atob(packed.textContent.trim()), (c) => c.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");
@@ -48,7 +49,7 @@ async function enliven(figure) {
   });
 }
 
-if (packed && "DecompressionStream" in window) {
+if (packed?.dataset.address || (packed && "DecompressionStream" in window)) {
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;

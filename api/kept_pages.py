@@ -1,0 +1,160 @@
+"""Reports that a worker renders beforehand, so that nobody waits for the first view.
+
+A kept page is an artefact of its run: gzip of a line that says what it was made of, and the page
+with gaps for what may change afterwards. A page of another version of the program, or about
+another medium than the reader is given, does not count: it is rendered anew.
+"""
+
+import gzip
+import hashlib
+import html
+import json
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from api.masking import masked as without_names
+from api.pages import page_texts
+from api.render.bundle import program_address
+from api.render.drawings import Drawing, all_drawings, packed, unpacked
+from api.render.html import Frame, render_html
+from api.render.texts import texts
+from api.render.view import lesson_length, split_question
+from observer.errors import Language
+from observer.observation import Observation
+from observer.report import claims
+
+if TYPE_CHECKING:
+    from api.storage import Storage
+
+LANGUAGES: tuple[Language, ...] = ("zh", "en")
+GAP = "\ue000"
+"""Around the name of a gap: for private use, so that hardly any text holds it."""
+TITLE, LESSON = f"{GAP}title{GAP}", f"{GAP}lesson{GAP}"
+FOUND = "findings.json"
+"""Artefact: the sentences of the report's claims in both languages."""
+SOURCES = (
+    *("templates/report.html.j2", "templates/report", "static/report.css", "static/report"),
+    *("locale/zh.json", "locale/en.json"),
+)
+"""Below api/: what a page is made of, beside the code of this version."""
+
+
+def drawings_name(language: Language) -> str:
+    """Artefact: the report's charts, which hold figures and no words of the lesson."""
+    return f"drawings.{language}.json.gz"
+
+
+def page_name(language: Language, masked: bool) -> str:
+    """Artefact: the report's page."""
+    return f"report.{language}{'.masked' if masked else ''}.html.gz"
+
+
+def keep_pages(
+    observation: Observation, medium: str | None, folder: Path, storage: "Storage"
+) -> dict[str, str]:
+    """Artefact → its address in storage: charts, pages and findings in both languages.
+
+    `medium` is the last part of the recording's address, see `medium_of`. Equal observations give
+    equal bytes.
+    """
+    # As it is read again: numbers of a resumed run may differ in type, not in what is written.
+    stored = Observation.from_json(observation.to_json())
+    hidden = without_names(stored)
+    made = {FOUND: _stamped(json.dumps({at: found(stored, at) for at in LANGUAGES}), None)}
+    for language in LANGUAGES:
+        drawn = all_drawings(stored, lesson_length(stored), texts(language))
+        made[drawings_name(language)] = packed(drawn)
+        for masked, shown in ((False, stored), (True, hidden)):
+            page = rendered(shown, medium, TITLE, LESSON, language, drawn)
+            made[page_name(language, masked)] = _stamped(page, medium)
+    kept = {}
+    for name, content in made.items():
+        file = folder / name
+        file.write_bytes(content)
+        kept[name] = storage.put(file)
+    return kept
+
+
+def rendered(
+    observation: Observation,
+    medium: str | None,
+    title: str,
+    lesson_id: str,
+    language: Language,
+    drawn: tuple[Drawing, ...] | None,
+) -> str:
+    """The report as a page of the service."""
+    base = f"/api/v1/lessons/{lesson_id}"
+    frame = Frame(
+        title=title,
+        back=f"/lessons/{lesson_id}",
+        back_text=page_texts(language)("report.back"),
+        captions=f"{base}/captions.vtt",
+        program=program_address(),
+    )
+    media = None if medium is None else f"{base}/{medium}"
+    return render_html(
+        observation, media=media, embedded_audio=None, language=language, frame=frame, drawn=drawn
+    )
+
+
+def kept_page(
+    storage: "Storage", sha: str, medium: str | None, title: str, lesson_id: str
+) -> str | None:
+    """The page at this address with its gaps filled; None where it has to be rendered anew."""
+    page = _read(storage, sha, medium)
+    return page and page.replace(TITLE, html.escape(title)).replace(LESSON, lesson_id)
+
+
+def kept_drawings(storage: "Storage", sha: str) -> tuple[Drawing, ...]:
+    """The charts at this address."""
+    with storage.open(sha) as file:
+        return unpacked(file.read())
+
+
+def kept_findings(storage: "Storage", sha: str, language: Language) -> list[tuple[str, str]] | None:
+    """As `found`; None where they have to be found anew."""
+    told = _read(storage, sha, None)
+    return None if told is None else [(at, text) for at, text in json.loads(told)[language]]
+
+
+def found(observation: Observation, language: Language) -> list[tuple[str, str]]:
+    """(id, sentence) of the report's claims, without the questions that they ask."""
+    own = observation.language == language
+    told = observation.claims if own else claims(observation, language)
+    return [(c.id, split_question(c.text)[0]) for c in told]
+
+
+def _stamp(medium: str | None) -> str:
+    return json.dumps({"rendering": rendering(), "medium": medium})
+
+
+def _stamped(text: str, medium: str | None) -> bytes:
+    return gzip.compress(f"{_stamp(medium)}\n{text}".encode(), 6, mtime=0)
+
+
+def _read(storage: "Storage", sha: str, medium: str | None) -> str | None:
+    with storage.open(sha) as file:
+        stamp, _, text = gzip.decompress(file.read()).decode().partition("\n")
+    return text if stamp == _stamp(medium) else None
+
+
+@cache
+def rendering() -> str:
+    """What pages are made with here: the version and the templates, styles, scripts and texts."""
+    digest = hashlib.sha256(f"{version('observer')} {program_address()}".encode())
+    for name in SOURCES:
+        for path, content in _files(files("api").joinpath(*name.split("/")), name):
+            digest.update(f"{path} {len(content)} ".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _files(place: Traversable, path: str) -> list[tuple[str, bytes]]:
+    if place.is_file():
+        return [(path, place.read_bytes())]
+    inside = sorted(place.iterdir(), key=lambda entry: entry.name)
+    return [file for entry in inside for file in _files(entry, f"{path}/{entry.name}")]
