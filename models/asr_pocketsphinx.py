@@ -6,6 +6,7 @@ say so (`low_accuracy`).
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version as version_of
 from itertools import pairwise
@@ -29,6 +30,10 @@ _FRAME: Final[Seconds] = 0.01
 _ACTIVE: Final = 3000
 """Hidden Markov models searched per frame at most (pocketsphinx's own 30 000 never binds). Three
 times faster at the same word error rate; 2000 costs 3 points (docs/decisions/0004)."""
+_TURN: Final[Seconds] = 0.03
+"""After each window, for the other threads of this process: the decoder holds Python's lock as long
+as it searches (5 s for 15 s of speech), and whoever looks whether the work is still wanted needs
+the lock several times for one look."""
 _UNFIT: Final = re.compile(
     r"(?:mother)?fuck|(?:bull)?shit|bitch|bastard|asshole|cocksucker|dickhead|whore|cunt|nigger|rapist"
     r"|(?:ass|bloody|hell|crap|crappy|damn|damned|goddamn|goddamned|fags?|faggot|sluts?|cocks?|dicks?"
@@ -77,6 +82,7 @@ class PocketsphinxTranscriber:
             for first, end in pairwise([0, *sentence_ends(words, "en")]):
                 sentences.append(punctuate(words[first:end], "en"))
             on_progress(done / len(parts))
+            time.sleep(_TURN)
         on_progress(1.0)
         utterances = (
             Utterance(f"u{n}", join_text(w.text for w in s), s[0].start, s[-1].end, words=s)
