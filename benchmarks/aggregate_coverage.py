@@ -28,9 +28,8 @@ SIZES = (5, 6, 8, 12, 20, 50)
 def normal(rng: np.random.Generator, n: int) -> Floats:
     """Means of one to six lessons; teachers vary by .08, lessons by .10."""
     spread = 0.10 / np.sqrt(rng.integers(1, 7, n))
-    level: Floats = rng.normal(0.65, 0.08, n)
-    noise: Floats = rng.normal(0, 1, n) * spread
-    return np.asarray(level + noise, dtype=np.float64)
+    means: Floats = rng.normal(0.65, 0.08, n) + rng.normal(0, 1, n) * spread
+    return means
 
 
 def lengths(rng: np.random.Generator, n: int) -> Floats:
