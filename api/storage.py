@@ -4,6 +4,7 @@ A file is put once however often it is uploaded; its address is the sha256 of it
 that a user types ever becomes a path, and a file that is there is there whole.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import RetryConfig
 
+_log = logging.getLogger("observer.storage")
 BLOCK = 1 << 20
 """Bytes read at a time: what a transfer costs in memory."""
 PIECE = 4 << 20
@@ -300,10 +302,11 @@ class ObjectStorage:
         except (BaseError, FileNotFoundError) as error:
             if sha and isinstance(error, FileNotFoundError):
                 raise _missing(sha) from error
-            said = str(error).split("\n")[0][:300]
+            _log.error("storage is away: %s", str(error).split("\n")[0][:500])  # has addresses
             raise StorageAway(
-                en=f"Storage does not answer as it should; try again later. It said: {said}",
-                zh=f"存储服务没有正常响应，请稍后再试。返回信息：{said}",
+                en="Storage does not answer as it should. Try again later; the administrator"
+                " finds the reason in the log.",
+                zh="存储服务没有正常响应，请稍后再试；管理员可在日志中查看原因。",
             ) from error
 
     def _key(self, sha: str) -> str:
