@@ -1,13 +1,12 @@
-"""How every chart looks, and the ways from a spec to a drawing.
+"""How every chart looks, and the way from a spec to a drawing.
 
-A spec's colours are CSS variables of the page (`INK`), so that one drawing serves the light and
-the dark page and print; `resolved` puts real colours in where no style sheet reaches (PDF).
+A spec's colours are CSS variables of the page (`ink`), so that one drawing serves the light and
+the dark page and print.
 """
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import altair as alt
 from altair.utils.schemapi import disable_debug_mode
@@ -17,20 +16,6 @@ from altair.utils.schemapi import disable_debug_mode
 disable_debug_mode()
 
 Spec = dict[str, Any]
-
-INK: Final[dict[str, str]] = {
-    "teacher": "#1f5a94",
-    "student": "#c8651b",
-    "choral": "#2c7f6e",
-    "group": "#7a5c99",
-    "media": "#7d7468",
-    "silence": "#b9b2a6",
-    "ink": "#1d1b18",
-    "muted": "#6a645b",
-    "rule": "#d9d3c7",
-    "wash": "#efeae0",
-}
-"""CSS variable → its colour on white paper; blue and orange stay apart for every eye."""
 
 
 def ink(name: str) -> str:
@@ -66,15 +51,6 @@ def finished(chart: alt.LayerChart | alt.FacetChart, *, width: int, height: int)
     spec: Spec = drawn.to_dict(validate=False, context={"pre_transform": False})
     spec.pop("$schema", None)
     return spec
-
-
-def resolved(spec: Spec, colours: dict[str, str] | None = None) -> Spec:
-    """The spec with real colours instead of CSS variables, for drawings outside the page."""
-    text = json.dumps(spec, ensure_ascii=False)
-    for name, colour in (colours or INK).items():
-        text = text.replace(f"var(--{name})", colour)
-    result: Spec = json.loads(text)
-    return result
 
 
 def svg(spec: Spec) -> str:

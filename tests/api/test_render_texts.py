@@ -5,13 +5,17 @@ import re
 from pathlib import Path
 
 import pytest
+from altair.utils.schemapi import validate_jsonschema
+from altair.vegalite.v6.schema.core import load_schema
+from jsonschema import ValidationError
 
-from api.render import chart_style, drawings
+from api.render import drawings
 from api.render.texts import clock, texts
 from api.render.timeline import lanes, row_length, score
 from observer.errors import Language
+from observer.observation import Observation
 from observer.timeline import Role, RoleSpan
-from tests.observation_factory import mandarin_lesson
+from tests.observation_factory import english_lesson, mandarin_lesson
 
 API = Path(__file__).parent.parent.parent / "api"
 PREFIXED = tuple(
@@ -104,10 +108,20 @@ def test_charts_show_digits_and_words_and_say_them(language: Language) -> None:
     assert f"{100 * figure.value:.0f}%" in drawn[0].words
 
 
-def test_specs_hold_page_colours_until_they_are_resolved() -> None:
-    lesson = mandarin_lesson(minutes=4)
-    spec = drawings.all_drawings(lesson, 240, texts("en"))[0].spec
-    assert "var(--teacher)" in json.dumps(spec)
-    printed = json.dumps(chart_style.resolved(spec))
-    assert "var(" not in printed
-    assert chart_style.INK["teacher"] in printed
+@pytest.mark.parametrize("lesson", [mandarin_lesson(minutes=4), english_lesson()])
+def test_specs_fit_vega_lites_schema(lesson: Observation) -> None:
+    """Altair does not look while it draws: see `api.render.chart_style`."""
+    schema = load_schema()
+    for drawing in drawings.all_drawings(lesson, 240, texts("en")):
+        validate_jsonschema(drawing.spec, schema)
+    with pytest.raises(ValidationError):
+        validate_jsonschema({**drawing.spec, "layer": [{"mark": "no mark"}]}, schema)
+
+
+def test_specs_have_the_colours_of_the_page() -> None:
+    known = re.findall(r"(--[\w-]+):", (API / "static" / "report.css").read_text("utf-8"))
+    for drawing in drawings.all_drawings(mandarin_lesson(minutes=4), 240, texts("en")):
+        spec = json.dumps(drawing.spec)
+        assert "var(--ink)" in spec
+        assert set(re.findall(r"var\(([^)]*)\)", spec)) <= set(known)
+        assert not re.search(r"#[0-9a-f]{3}", spec)
