@@ -67,6 +67,11 @@ class LessonChange(Document):
     held_on: date | None = None
     round: Annotated[int, Field(ge=1, le=99)] | None = None
     language: Literal["zh", "en", "auto"] = "zh"
+    students: Annotated[str, StringConstraints(max_length=4000)] = Field(
+        default="",
+        description="Names of the class, with lines or commas between. They are masked in what"
+        " leaves the school, also where no rule would find them; no answer holds them.",
+    )
 
 
 class RunIn(Document):

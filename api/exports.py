@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from api.masking import class_list
 from api.masking import masked as without_names
 from api.outputs import indicators_csv
 from api.problems import InvalidError
@@ -112,6 +113,13 @@ def may_have_names(actor: "Actor", lesson: "Lesson") -> bool:
     members of its school. The district, and a person of another school, gets them masked."""
     own = actor.user_id in (lesson.teacher_id, lesson.uploader_id)
     return own or lesson.school_id in actor.schools()
+
+
+def as_seen_by(actor: "Actor", lesson: "Lesson", observation: Observation) -> Observation:
+    """What this person may read of it: beyond the school, without names of students."""
+    if may_have_names(actor, lesson):
+        return observation
+    return without_names(observation, class_list(lesson.students))
 
 
 def heading_of(lesson: "Lesson", language: Language, address: str = "") -> "Heading":

@@ -17,6 +17,7 @@ from api.arrivals import Arrival, DuplicateError, invalid, kind_of
 from api.columns import now
 from api.examination import Examined, examine
 from api.lesson_data import LessonData
+from api.masking import class_list
 from api.problems import ConflictError, InvalidError, NotAllowedError
 from api.storage import Storage
 from api.tables import Consent, Lesson, Membership, Position, Recording, School, User
@@ -115,6 +116,7 @@ def new_lesson(session: Session, actor: Actor, said: LessonData) -> Lesson:
         held_on=said.held_on,
         round=said.round,
         language=said.language,
+        students="\n".join(class_list(said.students)),
     )
     session.add(lesson)
     session.flush()

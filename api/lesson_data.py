@@ -11,6 +11,7 @@ from observer.errors import ObserverError
 
 Line = Annotated[str, Field(max_length=200)]
 Word = Annotated[str, Field(max_length=60)]
+ClassList = Annotated[str, Field(max_length=4000)]
 
 LESSON_TYPES = {
     "常态课": LessonType.ORDINARY, "家常课": LessonType.ORDINARY, "随堂课": LessonType.ORDINARY,
@@ -48,6 +49,8 @@ class LessonData(BaseModel):
     """Last day of the consent; the recording is removed then at the latest."""
     language: Literal["zh", "en", "auto"] = "zh"
     """Spoken in the lesson; also 中文, 英语, 自动."""
+    students: ClassList = ""
+    """Names of the class, with lines, commas or 、 between; only to mask them, never shown."""
 
     @field_validator("held_on", "consent_until", mode="before")
     @classmethod

@@ -32,6 +32,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "consent_reference": ("同意书", "同意书编号", "consent reference"),
     "consent_until": ("同意有效期", "同意截止日期", "consent until"),
     "language": ("语言", "授课语言"),
+    "students": ("学生名单", "学生", "名单", "class list"),
 }
 _FIELDS = {alias: name for name, known in COLUMNS.items() for alias in (name, *known)}
 FILES = ("file", "transcript", "voice")

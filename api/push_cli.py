@@ -64,8 +64,8 @@ def push(
     in FOLDER; title (标题), subject (学科), grade (年级), topic (课题), lesson_type (课型: 常态课,
     公开课, 研究课), held_on (日期), round (轮次), teacher (教师: the login), school (学校),
     language (语言: zh, en, auto); consent (知情同意: whose consent covers the recording; without
-    it nothing is taken), consent_reference (同意书编号), consent_until (同意有效期). Excel's CSV
-    in UTF-8 or GB18030.
+    it nothing is taken), consent_reference (同意书编号), consent_until (同意有效期); students
+    (学生名单: names with 、 between, only to mask them). Excel's CSV in UTF-8 or GB18030.
     """
     spoken = language_asked(language)
     with told_in(spoken):

@@ -31,6 +31,13 @@ MASK: Final = {"zh": lesson.MASK, "en": english.MASK}
 
 _HOT: Final = re.compile(r"hot words [^,]+")
 """In the version of a recogniser: the words it was told to expect, often names."""
+LONGEST_NAME: Final = 40
+MOST_NAMES: Final = 200
+"""Of a class list; what stands behind is not looked at."""
+_PADDED: Final = re.compile(
+    r"(?<![\u4e00-\u9fff])([\u4e00-\u9fff])[ \u3000]+([\u4e00-\u9fff])(?![\u4e00-\u9fff])"
+)
+"""张　伟, as lists are set so that names of two and of three characters are as wide."""
 Spans = Callable[[str], list[tuple[int, int]]]
 
 
@@ -63,6 +70,19 @@ def masked(observation: Observation, names: Sequence[str] = ()) -> Observation:
             ),
         ),
     )
+
+
+def class_list(text: str) -> tuple[str, ...]:
+    """The names of a class as people write them: lines, commas, 、 or tabs between, Chinese names
+    also blanks; numbers before them, repetitions and what is too long for a name are dropped."""
+    found = []
+    text = _PADDED.sub(r"\1\2", text)
+    for piece in re.split(r"[\n\r,，、;；\t]+", text):
+        name = re.sub(r"^\W*\d*\W*", "", piece).strip()
+        chinese = re.fullmatch(r"[\u4e00-\u9fff·\s]+", name)
+        found += name.split() if chinese else [" ".join(name.split())]
+    kept = (n for n in found if 1 < len(n) <= LONGEST_NAME)
+    return tuple(dict.fromkeys(kept))[:MOST_NAMES]
 
 
 def names_in(transcript: Transcript, names: Sequence[str] = ()) -> tuple[str, ...]:

@@ -94,7 +94,8 @@ _CALLED: Final = (
 )
 """A surname and characters of any kind between two cues: 请李彦色同学."""
 _NO_PET_NAMES: Final = frozenset("小心 小声 小时 小结 小数 小学 小于 小节".split())
-_NO_GIVEN: Final = frozenset("的了吗呢吧着过们个些这那哪有没在是就也都还再不很最太你我他它她什么谁")
+NO_GIVEN: Final = frozenset("的了吗呢吧着过们个些这那哪有没在是就也都还再不很最太你我他它她什么谁")
+"""Characters that are in no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ def spots(text: str, following: int = 0) -> list[Spot]:
             name = match[1]
             if text[max(0, match.start(1) - 1) : match.start(1) + 1] in _words():
                 continue  # 对于|企业来说
-            if not (_NO_GIVEN & set(name) or {name, name[:2], name[1:]} & _words()):
+            if not (NO_GIVEN & set(name) or {name, name[:2], name[1:]} & _words()):
                 found.append(Spot(match.start(1), match.end(1), name, ENOUGH))
     return sorted(found, key=lambda s: (-s.points, s.start - s.end, s.start))
 

@@ -8,6 +8,7 @@ from typing import Final
 from api.masking.characters import COMMON_SURNAMES, PERSONS, PROTAGONISTS
 from api.masking.chinese import (
     ENOUGH,
+    NO_GIVEN,
     TWICE,
     Spot,
     chosen,
@@ -130,12 +131,11 @@ def _sounding(
 
 
 def _like_a_name(written: str) -> set[str]:
-    """The string, if it could be a name: 王紫轩 for 王梓轩, but not 是小明 for 史晓明."""
-    if is_word(written):
-        return set()
-    if len(written) > 2:
-        return {written} if is_surname(written[0]) or likeness(written) > 3 else set()
-    return {written} if likeness(written) > 3 else set()
+    """The string, if it could be a name: 放之元 for 方知远, but not 是小明 for 史晓明."""
+    if len(written) < 3:
+        return {written} if not is_word(written) and likeness(written) > 3 else set()
+    parts = {written, written[:2], written[1:]}
+    return set() if NO_GIVEN & set(written) or any(map(is_word, parts)) else {written}
 
 
 def _has_surname(text: str, start: int, end: int) -> int:

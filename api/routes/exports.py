@@ -13,6 +13,7 @@ from api.audit import record
 from api.deps import Db, Language, Me, Site, TheSite
 from api.exports import KINDS, export, file_name, heading_of, kind_of, may_have_names, zipped
 from api.lesson_report import newest_done, observation_of
+from api.masking import class_list
 from api.problems import InvalidError, NotAllowedError, not_found
 from api.tables import Lesson, Run
 from observer import errors
@@ -114,10 +115,11 @@ def _content(
     """What makes the file, when its turn comes; it no longer needs the database."""
     address = f"{site.settings.public_url}/lessons/{lesson.id}/report"
     heading = heading_of(lesson, language, address)
+    names = class_list(lesson.students)
 
     def make() -> bytes:
         observation = observation_of(site.storage, run)
-        return export(observation, kind, language, masked=masked, heading=heading)
+        return export(observation, kind, language, masked=masked, names=names, heading=heading)
 
     return make
 

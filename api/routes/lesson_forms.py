@@ -11,6 +11,7 @@ from sqlmodel import Session, select
 from api.access import Actor, may_share, may_write, the_lesson
 from api.audit import record
 from api.deps import Db, TheSite, Writer
+from api.masking import class_list
 from api.pages import done
 from api.problems import InvalidError, NotAllowedError, not_found
 from api.retention import delete_lesson
@@ -111,6 +112,18 @@ def give_consent(
     db.add(found)
     record(db, "consent.create", object_id=consent.id, lesson=found)
     return done(f"/lessons/{found.id}", "consent.create")
+
+
+@router.post("/lessons/{lesson_id}/students")
+def keep_students(
+    lesson_id: str, db: Db, me: Writer, students: Annotated[str, Form(max_length=4000)] = ""
+) -> RedirectResponse:
+    """Keep the class list, by which names are masked; an empty one removes it."""
+    found = _own(db, me, lesson_id)
+    found.students = "\n".join(class_list(students))
+    db.add(found)
+    record(db, "lesson.change", object_id=found.id, lesson=found, detail={"fields": ["students"]})
+    return done(f"/lessons/{found.id}", "lesson.change")
 
 
 @router.post("/lessons/{lesson_id}/shares")

@@ -8,7 +8,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from api.access import the_lesson
 from api.deps import Db, Me, TheSite
-from api.exports import may_have_names
+from api.exports import as_seen_by
 from api.lesson_report import newest_done, observation_of, recording_of
 from api.problems import not_found
 from api.storage import Storage
@@ -54,8 +54,7 @@ def captions(lesson_id: str, db: Db, me: Me, site: TheSite) -> Response:
     run = newest_done(db, lesson)
     if run is None:
         raise not_found()
-    masked = not may_have_names(me, lesson)
-    transcript = observation_of(site.storage, run, masked=masked).transcript
+    transcript = as_seen_by(me, lesson, observation_of(site.storage, run)).transcript
     text = dumps(transcript, "vtt") if transcript.timed else "WEBVTT\n"
     headers = {"Cache-Control": "private, no-cache", "X-Content-Type-Options": "nosniff"}
     return Response(text, media_type="text/vtt; charset=utf-8", headers=headers)

@@ -4,9 +4,9 @@ Any tus client will do. `Upload-Metadata` says what the file is: `filename`, `sh
 file: it is checked at the end, and a file that is there already is refused before it is sent),
 `kind` (recording, transcript, voice; else found inside), then either `lesson` (the identifier of
 one that is there) or the fields of a new one (title, subject, grade, topic, lesson_type, held_on,
-round, teacher, school, consent, consent_reference, consent_until, language); `more` when further
-files of the lesson follow, so that it is not observed yet; `again` to take a file a second time.
-The answers name what came of it in Observer-Lesson, Observer-Recording and Observer-Run.
+round, teacher, school, consent, consent_reference, consent_until, language, students); `more` when
+further files of the lesson follow, so that it is not observed yet; `again` to take a file a second
+time. The answers name what came of it in Observer-Lesson, Observer-Recording and Observer-Run.
 """
 
 import base64

@@ -23,13 +23,14 @@ from api.documents import (
     cursor,
     read_cursor,
 )
-from api.exports import may_have_names
+from api.exports import as_seen_by
 from api.idempotency import Key, once
 from api.intake import new_lesson
 from api.jobs import IN_BATCH, INTERACTIVE, Options
 from api.lesson_data import LessonData
 from api.lesson_lists import Filters, conditions
 from api.lesson_report import newest_done, observation_of
+from api.masking import class_list
 from api.problems import ConflictError, InvalidError, not_found
 from api.retention import delete_lesson
 from api.tables import ENDS, Figure, Lesson, LessonType, Run, RunState, Share, User
@@ -107,6 +108,8 @@ def change_lesson(db: Db, me: Writer, lesson_id: LessonId, data: LessonChange) -
     said = data.model_dump(exclude_unset=True)
     if not said.get("title", "-"):
         raise InvalidError(en="A lesson needs a title.", zh="课例需要标题。")
+    if "students" in said:
+        said["students"] = "\n".join(class_list(said["students"]))
     for name, value in said.items():
         setattr(lesson, name, value)
     db.add(lesson)
@@ -148,8 +151,7 @@ def lesson_observation(db: Db, me: Me, site: TheSite, lesson_id: LessonId) -> Re
     if run is None:
         raise not_found()
     audit.record(db, "observation.read", lesson=lesson, object_id=run.id)
-    masked = not may_have_names(me, lesson)
-    found = observation_of(site.storage, run, masked=masked)
+    found = as_seen_by(me, lesson, observation_of(site.storage, run))
     return Response(found.to_json(), media_type="application/json")
 
 

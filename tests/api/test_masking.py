@@ -145,7 +145,8 @@ def test_a_class_list_finds_what_rules_do_not() -> None:
     """方知远 is listed: said in passing, without surname, and written with other characters."""
     talk = spoken("zh", "上次方知远和知远那组，本子在放之元那里。", "知道远近吗？")
     assert said(talk) == [u.text for u in talk]
-    assert said(talk, "方知远") == ["上次某同学和某同学那组，本子在放之元那里。", "知道远近吗？"]
+    assert said(talk, "方知远") == ["上次某同学和某同学那组，本子在某同学那里。", "知道远近吗？"]
+    assert said(spoken("zh", "是小明说的。"), "史晓明") == ["是小明说的。"]
     heard = spoken("zh", "上次梁紫轩没有交。")
     assert said(heard, "梁梓萱") == ["上次某同学没有交。"]
 
