@@ -6,8 +6,6 @@ that at least five teachers stand behind. What is read stays in memory for some 
 takes a second for a district of 10,000 lessons.
 """
 
-import csv
-import io
 import re
 import threading
 import time
@@ -24,9 +22,8 @@ from api.columns import now
 from api.db import Database
 from api.problems import InvalidError, NotAllowedError, not_found
 from api.tables import District, Figure, Lesson, Position, School
-from observer.aggregate import METHOD, Grouping, GroupSummary, Observed
+from observer.aggregate import Grouping, GroupSummary, Observed
 from observer.disclosure import Cell
-from observer.indicators import CATALOGUE
 
 SHOWN = (
     "teacher_share_of_speech",
@@ -41,12 +38,8 @@ SHOWN = (
 DIMENSIONS = ("school", "term", "subject", "grade")
 KEPT_FOR = 300.0
 """Seconds for which what was read is used again."""
-COLUMNS = (
-    *("place", "term", "subject", "grade", "divided_by", "group", "name", "name_zh", "name_en"),
-    *("unit", "value", "low", "high", "quartile_1", "quartile_3", "teachers", "lessons"),
-    *("missing_zh", "missing_en", "method"),
-)
-"""Of the file."""
+MOST_TABLES = 300
+"""Kept at the same time for one school or district."""
 NUMERALS = "零一二三四五六七八九"
 
 
@@ -162,7 +155,7 @@ def group_figures(database: Database, db: Session, actor: Actor, wanted: Wanted)
         *(getattr(wanted, d) or None for d in DIMENSIONS[1:]),
     )
     by = DIMENSIONS.index(wanted.by) if wanted.by else None
-    found = kept.grouping.table(cell, by, choices[wanted.by] if wanted.by else ())
+    found = kept.table(cell, by, tuple(choices[wanted.by]) if wanted.by else ())
     record(
         db,
         "aggregate.read",
@@ -198,29 +191,6 @@ def natural(text: str) -> tuple[str, ...]:
     return (*parts, text)
 
 
-def as_csv(shown: Overview, names: Mapping[str | None, str]) -> str:
-    """One row for each group and indicator; with a byte order mark, for Excel's sake."""
-    out = io.StringIO()
-    rows = csv.writer(out)
-    rows.writerow(COLUMNS)
-    wanted = shown.wanted
-    for group in shown.groups:
-        said = (shown.place.name, wanted.term, wanted.subject, wanted.grade, wanted.by)
-        for s in group.summaries:
-            entry = CATALOGUE[s.indicator]
-            row: list[object] = [_cell(text) for text in (*said, names[group.key])]
-            row += [s.indicator, entry.zh, entry.en, "share" if entry.percent else entry.unit_en]
-            row += [s.value, s.low, s.high, *(s.quartiles or ("", "")), s.teachers, s.lessons]
-            row += [s.missing.zh, s.missing.en] if s.missing else ["", ""]
-            rows.writerow([*row, METHOD])
-    return "\ufeff" + out.getvalue()
-
-
-def _cell(text: str) -> str:
-    """Free text that a spreadsheet would take for a formula is marked as text."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
 def _own_schools(actor: Actor) -> frozenset[str]:
     return actor.schools(Position.LEADER) | actor.schools(Position.RESEARCHER)
 
@@ -246,6 +216,19 @@ class _Kept:
     """Of `time.monotonic`."""
     lessons: int
     read: datetime
+    tables: dict[tuple[object, ...], dict[str | None, tuple[GroupSummary, ...]]]
+    """Those that were asked for; a table of a large district takes a tenth of a second."""
+
+    def table(
+        self, cell: Cell, by: int | None, values: tuple[str, ...]
+    ) -> dict[str | None, tuple[GroupSummary, ...]]:
+        """As `Grouping.table`."""
+        key = (cell, by, values)
+        if key not in self.tables:
+            if len(self.tables) >= MOST_TABLES:
+                self.tables.clear()
+            self.tables[key] = self.grouping.table(cell, by, values)
+        return self.tables[key]
 
 
 class _Memory:
@@ -270,7 +253,8 @@ class _Memory:
             for old in [s for s, k in there.items() if time.monotonic() >= k.until]:
                 del there[old]
             grouping = Grouping(_observed(session, schools), SHOWN, joint=scope[0] == "district")
-            there[scope] = _Kept(grouping, time.monotonic() + KEPT_FOR, lessons, now())
+            read = now().replace(microsecond=0)
+            there[scope] = _Kept(grouping, time.monotonic() + KEPT_FOR, lessons, read, {})
             return there[scope]
 
 

@@ -1,6 +1,8 @@
 """Groups of lessons: the page for leaders, researchers and district staff, the same for programs,
 and a file."""
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -10,7 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from api.deps import Db, Language, Me, TheSite
 from api.documents import AggregatesOut, GroupOut, Id, SummaryOut
-from api.overview import DIMENSIONS, SHOWN, Overview, Wanted, as_csv, group_figures
+from api.overview import DIMENSIONS, SHOWN, Overview, Wanted, group_figures
 from api.pages import page_texts, render
 from api.problems import InvalidError
 from api.render.figures import formatted, named
@@ -20,6 +22,12 @@ from observer.disclosure import FEWEST, TIED
 from observer.indicators import CATALOGUE
 
 router = APIRouter(tags=["aggregates"])
+COLUMNS = (
+    *("place", "term", "subject", "grade", "divided_by", "group", "name", "name_zh", "name_en"),
+    *("unit", "value", "low", "high", "quartile_1", "quartile_3", "teachers", "lessons"),
+    *("missing_zh", "missing_en", "method"),
+)
+"""Of the file."""
 Part = Annotated[str, Query(max_length=60)]
 Term = Annotated[
     str, Query(pattern=r"^([0-9]{4}-[12])?$", description="2026-1: August 2026 to January 2027.")
@@ -147,6 +155,29 @@ def aggregates_as_csv(
         "Cache-Control": "private, no-store",
     }
     return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def as_csv(shown: Overview, names: Mapping[str | None, str]) -> str:
+    """One row for each group and indicator; with a byte order mark, for Excel's sake."""
+    out = io.StringIO()
+    rows = csv.writer(out)
+    rows.writerow(COLUMNS)
+    wanted = shown.wanted
+    for group in shown.groups:
+        said = (shown.place.name, wanted.term, wanted.subject, wanted.grade, wanted.by)
+        for s in group.summaries:
+            entry = CATALOGUE[s.indicator]
+            row: list[object] = [_cell(text) for text in (*said, names[group.key])]
+            row += [s.indicator, entry.zh, entry.en, "share" if entry.percent else entry.unit_en]
+            row += [s.value, s.low, s.high, *(s.quartiles or ("", "")), s.teachers, s.lessons]
+            row += [s.missing.zh, s.missing.en] if s.missing else ["", ""]
+            rows.writerow([*row, METHOD])
+    return "\ufeff" + out.getvalue()
+
+
+def _cell(text: str) -> str:
+    """Free text that a spreadsheet would take for a formula is marked as text."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 def names_of(shown: Overview, text: Texts) -> dict[str | None, str]:

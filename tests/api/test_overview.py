@@ -26,7 +26,8 @@ from api.app import create_app
 from api.auth import SESSION_COOKIE, create_token
 from api.db import Database
 from api.deps import Site
-from api.overview import SHOWN, _cell, natural, term_of
+from api.overview import SHOWN, natural, term_of
+from api.routes.overview import _cell
 from api.tables import (
     AuditEntry,
     Figure,
