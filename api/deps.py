@@ -35,7 +35,10 @@ class Site:
     jobs: "Jobs"
 
 
-def the_site(request: Request) -> Site:
+# Dependencies that wait for nothing are coroutines: a function would be handed to a thread first.
+
+
+async def the_site(request: Request) -> Site:
     """The installation that this request came to."""
     return cast("Site", request.app.state.site)
 
@@ -58,7 +61,7 @@ def signed_in(request: Request, site: TheSite) -> Actor:
 Me = Annotated[Actor, Depends(signed_in)]
 
 
-def writer(me: Me) -> Actor:
+async def writer(me: Me) -> Actor:
     """Who asks, if the token allows changes. Raises NotAllowedError."""
     if "write" not in me.scopes:
         raise NotAllowedError(
@@ -71,7 +74,7 @@ def writer(me: Me) -> Actor:
 Writer = Annotated[Actor, Depends(writer)]
 
 
-def administrator(me: Writer) -> Actor:
+async def administrator(me: Writer) -> Actor:
     """Who asks, if an administrator. Raises NotAllowedError."""
     if not me.administrator:
         raise NotAllowedError(
@@ -95,6 +98,10 @@ def scoped_session(request: Request, site: TheSite, me: Me) -> Iterator[Session]
 Db = Annotated[Session, Depends(scoped_session, scope="function")]
 
 
-Language = Annotated[errors.Language, Depends(language_of)]
+async def _language(request: Request) -> errors.Language:
+    return language_of(request)
+
+
+Language = Annotated[errors.Language, Depends(_language)]
 """The reader's language; a route that knows the person asks for `Me` before it."""
 SpokenLanguage = Language

@@ -250,16 +250,15 @@ def school_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
 
 
 def choices(session: Session) -> Choices:
-    """What the filters offer: all that the reader may see, looked through once."""
-    there = session.execute(
-        select(Lesson.subject, Lesson.grade, col(Lesson.teacher_id), Lesson.school_id).distinct()
-    ).all()
-    subjects, grades, teachers, schools = ({row[n] for row in there} for n in range(4))
+    """What the filters offer: all that the reader may see, looked through twice, since the four
+    columns together differ in nearly every lesson."""
+    contents = session.exec(select(Lesson.subject, Lesson.grade).distinct()).all()
+    origins = session.exec(select(Lesson.school_id, col(Lesson.teacher_id)).distinct()).all()
     return Choices(
-        subjects=sorted(subjects - {""}),
-        grades=sorted(grades - {""}),
-        teachers=_by_name(names_of(session, teachers)),
-        schools=_by_name(school_names(session, schools)),
+        subjects=sorted({subject for subject, _ in contents if subject}),
+        grades=sorted({grade for _, grade in contents if grade}),
+        teachers=_by_name(names_of(session, {teacher for _, teacher in origins})),
+        schools=_by_name(school_names(session, {school for school, _ in origins})),
     )
 
 

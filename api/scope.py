@@ -8,6 +8,7 @@ with `ScopeError`. PostgreSQL says the same rules once more as row-level securit
 """
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -106,23 +107,17 @@ def _narrow(state: ORMExecuteState) -> None:
     if writing:
         _may_change_in_bulk(actor, state)
     targets = _targets(state) if writing else set()
+    ordered: list[Any] = sorted(kinds, key=lambda kind: kind.__name__)
     state.statement = state.statement.options(
-        _Seen(),
-        *(
-            _narrowed(state.session, actor, k, writing=k in targets)
-            for k in sorted(kinds, key=lambda k: k.__name__)
-        ),
+        _Seen(), *(_narrowed(actor, kind, writing=kind in targets) for kind in ordered)
     )
 
 
-def _narrowed(session: AnySession, actor: Actor, kind: type[Any], *, writing: bool) -> _Narrowed:
-    """The condition on `kind`; built once a session, which is dearer than the query itself."""
-    built: dict[Any, _Narrowed] = session.info.setdefault("_narrowed", {})
-    key = (actor, kind, writing)
-    if key not in built:
-        rule = _rule(kind, writing=writing)
-        built[key] = _Narrowed(kind, rule(actor, kind), include_aliases=True)
-    return built[key]
+@lru_cache(maxsize=512)
+def _narrowed(actor: Actor, kind: type[Any], *, writing: bool) -> _Narrowed:
+    """The condition on `kind`. It says nothing but what `actor` does, so it is kept for the next
+    request of the same actor: building it is dearer than the query itself."""
+    return _Narrowed(kind, _rule(kind, writing=writing)(actor, kind), include_aliases=True)
 
 
 def _targets(state: ORMExecuteState) -> set[type[Any]]:
