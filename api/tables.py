@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import class_mapper, relationship
 from sqlmodel import Field, SQLModel
@@ -233,7 +234,9 @@ class Lesson(SQLModel, table=True):
     """Round of a lesson study (一课三磨 …)."""
     language: str = Field(default="zh", max_length=5)
     """Language spoken: zh, en or auto."""
-    students: str = Field(default="", sa_column=Column(Text, nullable=False, server_default=""))
+    students: str = Field(
+        default="", sa_column=Column(Text, nullable=False, server_default=text("''"))
+    )
     """The class list, a name a line: only to mask names (`api.masking.class_list`). It is shown to
     nobody but those who may change the lesson."""
     created: datetime = Field(default_factory=now, sa_column=_moment())

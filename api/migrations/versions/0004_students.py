@@ -11,7 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     """Lessons have none yet."""
-    op.add_column("lesson", sa.Column("students", sa.Text(), nullable=False, server_default=""))
+    op.add_column(
+        "lesson", sa.Column("students", sa.Text(), nullable=False, server_default=sa.text("''"))
+    )
 
 
 def downgrade() -> None:
