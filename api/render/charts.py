@@ -67,11 +67,11 @@ def measures(rows: Sequence[MeasureRow], text: Texts, *, percent: bool) -> Spec:
     base = alt.Chart(data(values)).encode(y=y, tooltip=tip)
     colour = alt.Color("colour:N", scale=None)
     bar = base.mark_bar(height=9, opacity=0.32, cornerRadius=2).encode(
-        x=x, x2="high:Q", color=colour
+        x=x, x2=alt.X2("high:Q"), color=colour
     )
-    dot = base.mark_point(filled=True, size=95, opacity=1).encode(x="value:Q", color=colour)
+    dot = base.mark_point(filled=True, size=95, opacity=1).encode(x=alt.X("value:Q"), color=colour)
     word = base.mark_text(dy=-13, fontWeight="bold", fontSize=12).encode(
-        x="value:Q", text="words:N"
+        x=alt.X("value:Q"), text=alt.Text("words:N")
     )
     return finished(alt.layer(bar, dot, word), width=420 if percent else 320, height=44 * len(rows))
 
@@ -122,9 +122,9 @@ def waits_over_time(waits: Sequence[Wait], names: Sequence[str], text: Texts) ->
         color=kinds, shape=shape
     )
     aim = alt.Chart(data([{"s": 3, "t": text("chart.three_seconds")}]))
-    line = aim.mark_rule(strokeDash=[5, 4], color=ink("ink"), opacity=0.7).encode(y="s:Q")
+    line = aim.mark_rule(strokeDash=[5, 4], color=ink("ink"), opacity=0.7).encode(y=alt.Y("s:Q"))
     word = aim.mark_text(align="left", dy=-7, dx=4, color=ink("muted"), fontSize=11).encode(
-        y="s:Q", x=alt.value(0), text="t:N"
+        y=alt.Y("s:Q"), x=alt.value(0), text=alt.Text("t:N")
     )
     return finished(alt.layer(stem, line, word, head), width=620, height=210)
 
@@ -146,12 +146,12 @@ def st_curve(curve: Sequence[CurvePoint], interval: Seconds, text: Texts) -> Spe
     base = alt.Chart(data(points)).encode(
         x=alt.X("t:Q", title=text("chart.t_minutes"), scale=axis, axis=alt.Axis(tickCount=5)),
         y=alt.Y("s:Q", title=text("chart.s_minutes"), scale=axis, axis=alt.Axis(tickCount=5)),
-        order="i:Q",
+        order=alt.Order("i:Q"),
     )
     equal = (
         alt.Chart(data([{"a": 0, "b": end}]))
         .mark_rule(strokeDash=[3, 4], color=ink("muted"))
-        .encode(x="a:Q", y="a:Q", x2="b:Q", y2="b:Q")
+        .encode(x=alt.X("a:Q"), y=alt.Y("a:Q"), x2=alt.X2("b:Q"), y2=alt.Y2("b:Q"))
     )
     line = base.mark_line(color=ink("teacher"), strokeWidth=2.2)
     dots = base.mark_point(filled=True, size=42, opacity=0, cursor="pointer").encode(
@@ -189,17 +189,17 @@ def rt_ch(rt: Indicator, ch: Indicator, text: Texts) -> Spec:
     border = (
         alt.Chart(data(edge))
         .mark_line(color=ink("muted"), strokeWidth=1.2)
-        .encode(x="x:Q", y="y:Q", order="i:Q")
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), order=alt.Order("i:Q"))
     )
     cut = (
         alt.Chart(data(cuts))
         .mark_rule(color=ink("muted"), strokeDash=[2, 3], opacity=0.7)
-        .encode(x="x:Q", y="y:Q", x2="x2:Q", y2="y2:Q")
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), x2=alt.X2("x2:Q"), y2=alt.Y2("y2:Q"))
     )
     name = (
         alt.Chart(data(fields))
         .mark_text(color=ink("muted"), fontSize=11)
-        .encode(x="x:Q", y="y:Q", text="t:N")
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), text=alt.Text("t:N"))
     )
     return finished(alt.layer(triangle, border, cut, name, *_point(rt, ch)), width=290, height=250)
 
@@ -222,7 +222,7 @@ def _point(rt: Indicator, ch: Indicator) -> list[alt.Chart]:
         alt.Tooltip("y:Q", format=".2f", title="Ch"),
     ]
     return [
-        wide.encode(x="xl:Q", x2="xh:Q", y="y:Q"),
-        tall.encode(x="x:Q", y="yl:Q", y2="yh:Q"),
-        dot.encode(x="x:Q", y="y:Q", tooltip=tip),
+        wide.encode(x=alt.X("xl:Q"), x2=alt.X2("xh:Q"), y=alt.Y("y:Q")),
+        tall.encode(x=alt.X("x:Q"), y=alt.Y("yl:Q"), y2=alt.Y2("yh:Q")),
+        dot.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), tooltip=tip),
     ]
