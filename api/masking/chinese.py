@@ -28,9 +28,13 @@ from api.masking.characters import (
 )
 
 ENOUGH: Final = 8
-"""Points from which a string is taken for a name."""
+"""Points from which a string is taken for a name of the lesson."""
+LIKELY: Final = 7
+"""Points from which it is masked where it stands: a word too many is no harm, a name is."""
 TWICE: Final = 6
-"""Points that are enough for a string that has them in two places of a lesson."""
+"""Points that are enough for a name of the lesson if a string has them in two places."""
+_BESIDE: Final = 5
+"""Points that are enough beside another name: names are said in rows."""
 _PROPER: Final = 3
 """Points of its characters that a string needs, unless it stands between two strong cues."""
 _STRONG: Final = 3
@@ -53,7 +57,7 @@ _LEFT: Final = (
     (3, r"有请|请|表扬|点名|欢迎|同桌|课代表|掌声送给|掌声给"),
     (
         2,
-        rf"^|[{_PAUSE}]|[我咱]们的?|咱|叫|让|找|问|听|看到?|到了|谢谢|感谢|祝贺|恭喜|给|跟|与|和|同意"
+        rf"^|[{_PAUSE}]|[我咱]们的?|咱|叫|让|找|问|听|看到?|到了|谢谢|感谢|拜拜|祝贺|恭喜|给|跟|与|和|同意"
         r"|还有|好的?|嗯|对|那么?|这么|啊|哈|诶|唉|哎|哦|呀|呃|同学|小朋友|是|来|呢|像|组长|老师|但是?"
         r"|然后|所以|首先|接下来|下面|最后|刚才|今天",
     ),
@@ -72,7 +76,7 @@ _RIGHT: Final = (
         2,
         r"(?:也|都)?(?:非常|很棒|真棒|特别|很好|不错|太棒|最棒|棒棒|优秀)|[说讲读写做答画背算想学念][得的]|回答|的(?:想法|答案|方法|意见"
         r"|发言|回答|作业|作品|笔记|声音|问题|意思)|说|认为|觉得|提到|再见|你好|告诉|刚才|来|已经|也|都"
-        r"|老师好|自己|继续|接着|先来?|可以|能不能|能|你|有没有",
+        r"|老师好|自己|继续|接着|先来?|早上好|晚上好|[上下]午好|拜拜|可以|能不能|能|你|有没有",
     ),
     (1, rf"[{_PAUSE}]|$|和|跟|与|呢|吧|啊|呀|哈"),
 )
@@ -93,6 +97,7 @@ _CALLED: Final = (
     ),
 )
 """A surname and characters of any kind between two cues: 请李彦色同学."""
+_TAUGHT: Final = re.compile("|".join(sorted(PERSONS, key=lambda name: (-len(name), name))))
 _NO_PET_NAMES: Final = frozenset("小心 小声 小时 小结 小数 小学 小于 小节".split())
 NO_GIVEN: Final = frozenset("的了吗呢吧着过们个些这那哪有没在是就也都还再不很最太你我他它她什么谁")
 """Characters that are in no name."""
@@ -181,7 +186,7 @@ def _as_full(name: str, length: int) -> int:
     if given in _words() and sum(weights) < 6:
         points -= 3
     if length == 1 and name[:2] in _words() and (sum(weights) < 4 or weights[1] < 3):
-        points -= 4
+        points -= 3
     return points
 
 
@@ -212,7 +217,14 @@ def spots(text: str, following: int = 0) -> list[Spot]:
                 continue  # 对于|企业来说
             if not (NO_GIVEN & set(name) or {name, name[:2], name[1:]} & _words()):
                 found.append(Spot(match.start(1), match.end(1), name, ENOUGH))
+    taught = [m.span() for m in _TAUGHT.finditer(text)]
+    if taught:
+        found = [s for s in found if s.called or not any(_overlap(s, *span) for span in taught)]
     return sorted(found, key=lambda s: (-s.points, s.start - s.end, s.start))
+
+
+def _overlap(spot: Spot, start: int, end: int) -> bool:
+    return spot.start < end and spot.end > start
 
 
 def _spot(text: str, start: int, end: int, following: int) -> Spot | None:
@@ -225,8 +237,6 @@ def _spot(text: str, start: int, end: int, following: int) -> Spot | None:
     if like < bare and _is_called(text, end, bare, before, after):
         like = bare
     if like < 2 or (like < _PROPER and min(before, after) < _STRONG):
-        return None
-    if name in PERSONS and after < _ADDRESS:
         return None
     if name in PROTAGONISTS:
         if after < _STRONG or before < 2:
@@ -255,16 +265,23 @@ def _points(cues: Iterable[tuple[int, re.Pattern[str]]], text: str, at: int) -> 
 
 
 def _torn(text: str, start: int, end: int) -> int:
-    """What it costs that a common word would be cut in two at an edge: 李欣可|以."""
+    """What it costs that a common word would be cut in two at an edge (李欣可|以), that a longer
+    one stands around (景|德镇), or that a syllable was only stammered (越来越|越越来越)."""
     words, cost = _words(), 0
-    if _WEIGHT.get(text[end - 1], 0) < 3 and text[end - 1 : end + 1] in words:
-        cost = 4 if _WEIGHT.get(text[end - 1], 0) < 2 else 2
-    if start and text[start - 1 : start + 1] in words and made_of(text[start:end]) < ENOUGH:
-        cost += 4 if _WEIGHT.get(text[start], 0) < 2 else 1
+    name, before, behind = text[start:end], text[max(0, start - 1) : start], text[end : end + 1]
+    if _WEIGHT.get(name[-1], 0) < 3 and name[-1] + behind in words:
+        cost = 4 if _WEIGHT.get(name[-1], 0) < 2 else 2
+    if before and before + name[0] in words and made_of(name) < ENOUGH:
+        cost += 4 if _WEIGHT.get(name[0], 0) < 2 else 1
+    longer = (before and before + name, behind and name + behind)
+    if len(name) == 2 and any(part in words for part in longer):
+        cost += 4
+    if name[0] == name[1] and name[0] in (before, behind):
+        cost += 4
     return cost
 
 
-def chosen(found: Sequence[Spot], least: int = ENOUGH) -> list[Spot]:
+def chosen(found: Sequence[Spot], least: int = LIKELY) -> list[Spot]:
     """Of spots, the likeliest first, those with `least` points that do not overlap."""
     taken: list[Spot] = []
     for spot in found:
@@ -272,8 +289,8 @@ def chosen(found: Sequence[Spot], least: int = ENOUGH) -> list[Spot]:
             break
         if _is_free(spot, taken):
             taken.append(spot)
-    beside = [s for s in found if TWICE <= s.points < least]
-    for spot in beside:  # 刘晟瑞范景文侯欣硕很棒: names are said in rows
+    beside = [s for s in found if _BESIDE <= s.points < least]
+    for spot in beside:  # 刘晟睿范景文侯欣妍很棒
         touches = any(spot.end == other.start or spot.start == other.end for other in taken)
         if touches and _is_free(spot, taken):
             taken.append(replace(spot, points=least))
@@ -281,4 +298,4 @@ def chosen(found: Sequence[Spot], least: int = ENOUGH) -> list[Spot]:
 
 
 def _is_free(spot: Spot, taken: Iterable[Spot]) -> bool:
-    return all(spot.end <= other.start or spot.start >= other.end for other in taken)
+    return not any(_overlap(spot, other.start, other.end) for other in taken)
