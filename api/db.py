@@ -65,11 +65,26 @@ class Database:
                 raise
 
     def migrate(self) -> None:
-        """Bring the tables up to this version of the service; nothing happens if they are."""
+        """Bring the tables up to this version of the service; nothing happens if they are.
+
+        Raises UnavailableError where a newer version has used them.
+        """
         if self.engine.dialect.name == "sqlite" and self.engine.url.database:
             Path(self.engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         with self.engine.connect() as connection:
             configuration = self.alembic()
+            script = ScriptDirectory.from_config(configuration)
+            known = {step.revision for step in script.walk_revisions()}
+            there = set(MigrationContext.configure(connection).get_current_heads())
+            connection.rollback()  # the look began a transaction
+            if not there <= known:
+                raise UnavailableError(
+                    en=f"The database was last used by a newer version of observer"
+                    f" ({_names(there)}). Install that one, or restore the backup that was made"
+                    " before the upgrade; nothing was changed.",
+                    zh=f"数据库最近由更新版本的 observer（{_names(there)}）使用。请安装该版本，"
+                    "或恢复升级前的备份；未作任何更改。",
+                )
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, "head")
 

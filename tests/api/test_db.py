@@ -41,6 +41,14 @@ def test_a_failed_migration_leaves_nothing(tmp_path_factory: pytest.TempPathFact
     database.close()
 
 
+def test_an_older_version_leaves_newer_tables_alone(database: Database) -> None:
+    """Somebody put the program back without the backup."""
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(UnavailableError, match="newer version of observer \\(9999\\)"):
+        database.migrate()
+
+
 def test_ready_wants_tables(postgres_url: str) -> None:
     database = Database(postgres_url)
     with pytest.raises(UnavailableError, match="version —"):
