@@ -39,7 +39,7 @@ from tests.scripted_worker import LEFT, POINTS, House, Script, end, engines, wor
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["tests.scripted_worker", "scipy.signal", "av", "observer.indicators.talk", "pydantic"]
+    ["tests.scripted_worker", "scipy.signal", "av", "observer.indicators.talk", "api.render.html"]
 )
 
 
@@ -66,7 +66,8 @@ ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
 def start(script: Script) -> BaseProcess:
-    process = PROCESSES.Process(target=work_until_killed, args=(script,))
+    # A test that fails must not leave its workers behind.
+    process = PROCESSES.Process(target=work_until_killed, args=(script,), daemon=True)
     process.start()
     return process
 
@@ -261,13 +262,11 @@ def test_cancelled_while_worked_on_the_run_stops_and_leaves_nothing(
 
 
 def test_a_stage_that_tells_nothing_is_left_within_five_seconds_of_a_cancel(
-    script: Script, house: House
+    script: Script, house: House, worker: "subprocess.Popen[bytes]"
 ) -> None:
     """An engine may compute for minutes without a word; here it waits for a file that is never
     there. The worker goes on under the same process id, with the next run of the queue."""
     cancelled, following = house.order(house.lesson()), house.order(house.lesson("next"))
-    command = [sys.executable, "-m", "tests.scripted_worker"]
-    worker = subprocess.Popen([*command, str(script.data), script.database_url, "words"])
     wait_for(lambda: "words" in script.calls())
     with house.database.system("a cancel of the test") as session:
         house.jobs.cancel(session, session.get_one(Run, cancelled))
@@ -302,6 +301,16 @@ def wait_for(there: Callable[[], bool], seconds: float = 40) -> None:
     while not there():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+@pytest.fixture
+def worker(script: Script) -> Iterator["subprocess.Popen[bytes]"]:
+    """A worker with a command of its own, which waits in front of the words."""
+    command = [sys.executable, "-m", "tests.scripted_worker"]
+    process = subprocess.Popen([*command, str(script.data), script.database_url, "words"])
+    yield process
+    process.kill()
+    process.wait()
 
 
 @ONE
@@ -397,7 +406,7 @@ def test_a_worker_loads_its_recogniser_once_for_lessons_with_different_titles(
         house.database, storage, script.data / "work", environment, build=build, leave=end
     )
     heard = []
-    for title in ("分子和分母", "三角形的内角和", "声音的特性"):
+    for title in ("分子和分母", "声音的特性"):
         lesson_id = house.lesson(title)
         with house.database.system("an order of the test") as session:
             options = Options(language="zh", asr="whisper", model=str(model))
@@ -408,7 +417,7 @@ def test_a_worker_loads_its_recogniser_once_for_lessons_with_different_titles(
             used = Observation.from_json(file.read()).provenance.engines
         heard += [e.version for e in used if e.kind == "transcriber"]
     assert len(loads) == 1
-    assert all(w in v for w, v in zip(("分子", "三角形", "声音"), heard, strict=True))
+    assert all(w in v for w, v in zip(("分子", "声音"), heard, strict=True))
 
 
 def test_postgresql_killed_in_the_middle_costs_a_pause_and_nothing_else(tmp_path: Path) -> None:
