@@ -29,6 +29,7 @@ from observer.engines import NO_SWAP, Note, SpeakerSpan
 from observer.job import Engines
 from observer.timeline import Role, RoleSpan, Span
 from observer.transcript import Transcript, Utterance
+from tests.drawn_once import draw_once
 from tests.media_files import beeps, write_media
 
 POINTS = ("claimed", "speech", "speakers", "roles", "words", "role_cues", "labels", "put", "forget")
@@ -287,6 +288,7 @@ def end(stopping: bool) -> None:
 
 def work_until_killed(script: Script, leave: Callable[[bool], None] = end) -> None:
     """The body of a worker process: it works until SIGTERM, or until it kills itself."""
+    draw_once(script.data.parent / "drawn")
     house = House.of(script)
     place = house.workplace(leave=leave)
     signal.signal(signal.SIGTERM, lambda *_: place.stop.set())

@@ -8,6 +8,7 @@ import pytest
 from api import examination
 from api.db import Database
 from api.deps import Site
+from tests.drawn_once import draw_once
 from tests.service_factory import People, people
 from tests.service_site import site_in
 from tests.upload_service import Installation, install, lesson_bytes
@@ -48,3 +49,9 @@ def _examiner() -> Iterator[None]:
     """The process that looks into files, started by the first test that sends one."""
     yield
     examination.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _drawn(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Charts that were drawn before are taken from there."""
+    draw_once(tmp_path_factory.getbasetemp() / "drawn")
