@@ -113,6 +113,16 @@ def test_every_text_that_a_template_names_is_there() -> None:
     assert named <= page_texts("zh").entries.keys()
 
 
+def test_every_action_in_the_audit_log_has_its_words() -> None:
+    """`record(session, "lesson.read", …)`; two are put together from the form's address."""
+    api = Path(__file__).parents[2] / "api"
+    source = "".join(f.read_text(encoding="utf-8") for f in api.rglob("*.py"))
+    written = set(re.findall(r"\brecord\(\s*\w+,\s*\"([a-z_]+\.[a-z_]+)\"", source))
+    written |= {"run.cancel", "run.retry", "person.activate", "person.deactivate"}
+    assert {"lesson.read", "session.create", "recording.create"} <= written
+    assert {f"action.{a}" for a in written} <= page_texts("zh").entries.keys()
+
+
 def test_templates_hold_no_inline_script_style_or_handler() -> None:
     """`script-src 'self'` would refuse them."""
     for template in TEMPLATES.rglob("*.j2"):

@@ -86,7 +86,7 @@ def test_nothing_is_fetched(page: str) -> None:
         for key in ("src", "href", "poster", "srcset", "data", "action")
         if a.get(key) and tag not in ("a", "use")
     ]
-    icon = [address for address in loading if address.startswith("data:image/svg+xml,")]
+    icon = [address for address in loading if (address or "").startswith("data:image/svg+xml,")]
     assert len(icon) == 1  # held by the page itself
     assert [address for address in loading if address not in icon] == ["lesson.mp4"]
     style = re.search(r"<style>(.*?)</style>", page, re.S)

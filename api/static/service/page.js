@@ -26,6 +26,10 @@ for (const form of document.querySelectorAll("form[data-live]")) {
     if (event.target.matches("select, input[type=date]")) form.requestSubmit();
   });
 }
+for (const button of document.querySelectorAll("button[data-back]")) {
+  button.hidden = history.length < 2;
+  button.addEventListener("click", () => history.back());
+}
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {

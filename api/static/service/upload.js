@@ -192,6 +192,9 @@ function start() {
     item.metadata = { ...said, title: item.part("title").value.trim() || stem(item.files[0].name) };
     item.tell(say("waiting"), "ready");
   }
+  // On a phone the button is below the list, which now has something to show.
+  const queue = document.getElementById("queue");
+  if (queue.getBoundingClientRect().bottom < 120) queue.scrollIntoView();
   return next();
 }
 
