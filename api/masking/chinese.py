@@ -10,10 +10,9 @@ ordinary word (晨曦) is one only where it is used as a name, unless that is mo
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 from api.masking.characters import (
@@ -26,6 +25,7 @@ from api.masking.characters import (
     WEIGHT_2,
     WEIGHT_3,
 )
+from api.masking.sounds import lines_of
 
 ENOUGH: Final = 8
 """Points from which a string is taken for a name of the lesson."""
@@ -117,24 +117,9 @@ class Spot:
 
 @cache
 def _words() -> frozenset[str]:
-    return frozenset(word for line in _lines("words.txt") for word in line.split() if len(word) > 1)
-
-
-@cache
-def _syllables() -> Mapping[str, str]:
-    """Character → syllable, with what recognisers mix up folded: zh and z, ing and in …"""
-    found: dict[str, str] = {}
-    for line in _lines("syllables.txt"):
-        syllable, characters = line.split()
-        folded = re.sub("^([zcs])h", r"\1", syllable)
-        folded = re.sub("(?<=[aei]n)g$", "", folded)
-        found |= dict.fromkeys(characters, folded)
-    return found
-
-
-def _lines(name: str) -> list[str]:
-    text = files("api.masking").joinpath(name).read_text(encoding="utf-8")
-    return [line for line in text.splitlines() if not line.startswith("#")]
+    return frozenset(
+        word for line in lines_of("words.txt") for word in line.split() if len(word) > 1
+    )
 
 
 def is_word(text: str) -> bool:
@@ -151,11 +136,6 @@ def given_name(name: str) -> str:
     """The given name of two characters in a full name; empty where there is none."""
     surname, given = name[:-2], name[-2:]
     return given if surname in _SURNAME else ""
-
-
-def sound(name: str) -> tuple[str, ...]:
-    """The syllables of a name; a character without a known one stands for itself."""
-    return tuple(_syllables().get(c, c) for c in name)
 
 
 @cache
@@ -246,6 +226,11 @@ def _spot(text: str, start: int, end: int, following: int) -> Spot | None:
     if following and not text[end:].strip("，。！？、,.!?…啊呀呢吧 "):
         points += following
     return Spot(start, end, name, points, after >= _ADDRESS)
+
+
+def cues(text: str, start: int, end: int) -> int:
+    """Points of what stands around a stretch, whatever it is made of."""
+    return _points(_LEFTS, text, start) + _points(_RIGHTS, text, end)
 
 
 def _is_called(text: str, end: int, made: int, before: int, after: int) -> bool:

@@ -12,14 +12,15 @@ from api.masking.chinese import (
     TWICE,
     Spot,
     chosen,
+    cues,
     given_name,
     is_surname,
     is_word,
     likeness,
     made_of,
-    sound,
     spots,
 )
+from api.masking.sounds import sound
 from observer.timeline import Role
 from observer.transcript import Utterance
 
@@ -28,6 +29,8 @@ _WEAK: Final = 4
 """Points from which a string is looked at again: it may sound like a name found elsewhere."""
 _ANSWERED: Final = 2
 """Points for a name with which a teacher's sentence ends and that a student answers."""
+_CALLED: Final = 4
+"""Points around what sounds like a name of the class list from which it is one there."""
 _TITLE: Final = r"(?:小?同学(?!们)|小朋友(?!们)|宝贝(?!们)|宝宝)?"
 _INTRODUCED: Final = re.compile(
     r"(?:我叫|我是|名字叫)([\u4e00-\u9fff]{2,3}?)(?=老师|[，。,.！!]|$)"
@@ -52,7 +55,9 @@ class MandarinNames:
         names = certain | {n for n in _accepted(weak) if _goes_everywhere(n, weak, texts)}
         names |= {g for g in map(given_name, names) if g and not is_word(g)}
         names |= {g for g in map(given_name, certain) if made_of(g) > 3}
-        names |= _sounding(names, certain, weak, texts)
+        self._heard = {sound(n) for n in certain if not n.isascii()}
+        self._heard |= {sound(g) for g in map(given_name, certain) if g}
+        names |= self._sounding(names, weak, texts)
         self.everywhere: tuple[str, ...] = tuple(sorted(names, key=lambda n: (-len(n), n)))
         either = "|".join(map(re.escape, self.everywhere))
         self._said = re.compile(f"(?:{either}){_TITLE}") if names else None
@@ -66,7 +71,29 @@ class MandarinNames:
             if spot.name not in self._teachers:
                 found.append((spot.start, self._end(text, spot.end)))
         found += [(m.start(), self._end(text, m.end())) for m in _ADDRESSED.finditer(text)]
+        for start, end in self._alike(text):
+            plain = NO_GIVEN & set(text[start:end]) or is_word(text[start:end])
+            if not plain and cues(text, start, end) >= _CALLED:
+                found.append((start, self._end(text, end)))
         return _merged(found)
+
+    def _sounding(
+        self, names: Iterable[str], weak: Iterable[Spot], texts: Iterable[str]
+    ) -> set[str]:
+        """Strings that sound like a name of the lesson and are made like one."""
+        sounds = {sound(n) for n in names if not n.isascii()}
+        found = {s.name for s in weak if sound(s.name) in sounds and not is_word(s.name)}
+        for text in texts:
+            found |= {s for a, b in self._alike(text) for s in _like_a_name(text[a:b])}
+        return found
+
+    def _alike(self, text: str) -> Iterable[tuple[int, int]]:
+        """Where something sounds like a name that is certain."""
+        syllables = sound(text) if self._heard else ()
+        for length in {len(h) for h in self._heard}:
+            for at in range(len(syllables) - length + 1):
+                if syllables[at : at + length] in self._heard:
+                    yield at, at + length
 
     def _end(self, text: str, end: int) -> int:
         title = self._title.match(text, end)
@@ -108,26 +135,6 @@ def _goes_everywhere(name: str, found: Iterable[Spot], texts: Iterable[str]) -> 
     used = sum(s.points >= ENOUGH for s in found if s.name == name)
     often = 4 if made_of(name) > 4 and name not in PERSONS else 2
     return often * used >= sum(text.count(name) for text in texts)
-
-
-def _sounding(
-    names: Iterable[str], certain: Iterable[str], weak: Iterable[Spot], texts: Iterable[str]
-) -> set[str]:
-    """Strings that sound like a name of the lesson and are made like one."""
-    sounds = {sound(n) for n in names if not n.isascii()}
-    found = {s.name for s in weak if sound(s.name) in sounds and not is_word(s.name)}
-    heard = {sound(n) for n in certain if len(n) > 2}
-    heard |= {sound(g) for g in map(given_name, certain) if g}
-    if not heard:
-        return found
-    lengths = {len(h) for h in heard}
-    for text in texts:
-        syllables = sound(text)
-        for length in lengths:
-            for at in range(len(text) - length + 1):
-                if syllables[at : at + length] in heard:
-                    found |= _like_a_name(text[at : at + length])
-    return found
 
 
 def _like_a_name(written: str) -> set[str]:

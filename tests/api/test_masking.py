@@ -10,7 +10,8 @@ from functools import cache
 import pytest
 
 from api.masking import masked, names_in
-from api.masking.chinese import ENOUGH, chosen, likeness, sound, spots
+from api.masking.chinese import ENOUGH, chosen, likeness, spots
+from api.masking.sounds import sound
 from observer.observation import EngineUsed, Observation
 from observer.report import Claim
 from observer.timeline import Role
