@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import structlog
+from anyio import to_thread
 from fastapi import FastAPI
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -24,6 +25,8 @@ from api.settings import ServiceSettings
 from observer.errors import OutputError
 
 SCHEMA = "/api/v1/openapi.json"
+THREADS = 12
+"""Requests worked on at a time; more would only wait for each other, with memory of their own."""
 
 
 class Service(FastAPI):
@@ -60,6 +63,7 @@ def create_app(settings: ServiceSettings, *, site: Site | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         here.database.ready()
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
         if own:
             here.jobs.close()

@@ -167,10 +167,10 @@ def _as_not_found(context: ExceptionContext) -> Exception | None:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    """Readers beside a writer, foreign keys that hold, commits that outlive a power cut, and
-    deleted rows that are overwritten (`api.retention`)."""
+    """Readers beside a writer, foreign keys that hold, commits that outlive a power cut, deleted
+    rows that are overwritten (`api.retention`), and 6 MB of pages kept: a district's lessons."""
     pragmas = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON")
-    for pragma in pragmas:
+    for pragma in (*pragmas, "cache_size=-6000"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -57,6 +57,8 @@ class Task:
     stages: dict[str, str]
     """Finished stage → address of its checkpoint."""
     progress: float
+    students: tuple[str, ...] = ()
+    """The class list."""
 
 
 def own(session: Session, task: Task) -> Run:

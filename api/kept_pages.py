@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import html
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -54,23 +55,29 @@ def page_name(language: Language, masked: bool) -> str:
 
 
 def keep_pages(
-    observation: Observation, medium: str | None, folder: Path, storage: "Storage"
+    observation: Observation,
+    medium: str | None,
+    students: Sequence[str],
+    folder: Path,
+    storage: "Storage",
 ) -> dict[str, str]:
     """Artefact → its address in storage: charts, pages and findings in both languages.
 
-    `medium` is the last part of the recording's address, see `medium_of`. Equal observations give
-    equal bytes.
+    `medium` is the last part of the recording's address, `students` the class list by which names
+    are masked. Equal arguments give equal bytes.
     """
     # As it is read again: numbers of a resumed run may differ in type, not in what is written.
     stored = Observation.from_json(observation.to_json())
-    hidden = without_names(stored)
-    made = {FOUND: _stamped(json.dumps({at: found(stored, at) for at in LANGUAGES}), None)}
+    told = json.dumps({at: found(stored, at) for at in LANGUAGES})
+    made = {FOUND: _stamped(told, _stamp(None, None))}
+    shown = {False: stored, True: without_names(stored, students)}
     for language in LANGUAGES:
         drawn = all_drawings(stored, lesson_length(stored), texts(language))
         made[drawings_name(language)] = packed(drawn)
-        for masked, shown in ((False, stored), (True, hidden)):
-            page = rendered(shown, medium, TITLE, LESSON, language, drawn)
-            made[page_name(language, masked)] = _stamped(page, medium)
+        for masked, about in shown.items():
+            page = rendered(about, medium, TITLE, LESSON, language, drawn)
+            stamp = _stamp(medium, students if masked else None)
+            made[page_name(language, masked)] = _stamped(page, stamp)
     kept = {}
     for name, content in made.items():
         file = folder / name
@@ -103,10 +110,18 @@ def rendered(
 
 
 def kept_page(
-    storage: "Storage", sha: str, medium: str | None, title: str, lesson_id: str
+    storage: "Storage",
+    sha: str,
+    medium: str | None,
+    students: Sequence[str] | None,
+    title: str,
+    lesson_id: str,
 ) -> str | None:
-    """The page at this address with its gaps filled; None where it has to be rendered anew."""
-    page = _read(storage, sha, medium)
+    """The page at this address with its gaps filled; None where it has to be rendered anew.
+
+    `students` is the class list of today, None for a page with names.
+    """
+    page = _read(storage, sha, _stamp(medium, students))
     return page and page.replace(TITLE, html.escape(title)).replace(LESSON, lesson_id)
 
 
@@ -118,7 +133,7 @@ def kept_drawings(storage: "Storage", sha: str) -> tuple[Drawing, ...]:
 
 def kept_findings(storage: "Storage", sha: str, language: Language) -> list[tuple[str, str]] | None:
     """As `found`; None where they have to be found anew."""
-    told = _read(storage, sha, None)
+    told = _read(storage, sha, _stamp(None, None))
     return None if told is None else [(at, text) for at, text in json.loads(told)[language]]
 
 
@@ -129,18 +144,20 @@ def found(observation: Observation, language: Language) -> list[tuple[str, str]]
     return [(c.id, split_question(c.text)[0]) for c in told]
 
 
-def _stamp(medium: str | None) -> str:
-    return json.dumps({"rendering": rendering(), "medium": medium})
+def _stamp(medium: str | None, students: Sequence[str] | None) -> str:
+    """What a page was made of; of the class list only a digest."""
+    names = None if students is None else hashlib.sha256(repr(tuple(students)).encode()).hexdigest()
+    return json.dumps({"rendering": rendering(), "medium": medium, "students": names})
 
 
-def _stamped(text: str, medium: str | None) -> bytes:
-    return gzip.compress(f"{_stamp(medium)}\n{text}".encode(), 6, mtime=0)
+def _stamped(text: str, stamp: str) -> bytes:
+    return gzip.compress(f"{stamp}\n{text}".encode(), 6, mtime=0)
 
 
-def _read(storage: "Storage", sha: str, medium: str | None) -> str | None:
+def _read(storage: "Storage", sha: str, wanted: str) -> str | None:
     with storage.open(sha) as file:
         stamp, _, text = gzip.decompress(file.read()).decode().partition("\n")
-    return text if stamp == _stamp(medium) else None
+    return text if stamp == wanted else None
 
 
 @cache

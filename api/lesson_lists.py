@@ -4,6 +4,9 @@ Every statement here runs in a person's own session, which sees what that person
 is filtered for access a second time.
 """
 
+import threading
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -13,12 +16,17 @@ from sqlalchemy import ColumnElement, Select, and_, or_
 from sqlmodel import Session, col, func, select
 
 from api.access import Actor
-from api.tables import Figure, Lesson, Recording, Run, RunState, School, Share, User
+from api.tables import Figure, Lesson, Run, RunState, School, Share, User
 
 SHEET = 25
 """Lessons on one page of the list."""
 TALK = ("teacher_share_of_lesson", "student_share_of_lesson")
 """The figures that a row of a list draws."""
+KEPT = 60.0
+"""Seconds for which the choices of the filters are kept."""
+MOST_KEPT = 256
+_kept: dict[Any, "Choices"] = {}
+_lock = threading.Lock()
 OPEN = (RunState.QUEUED.value, RunState.WORKING.value)
 BROKEN = (RunState.FAILED.value, RunState.SET_ASIDE.value)
 
@@ -73,10 +81,15 @@ class LessonRow:
     teacher: str
     mine: bool
     """Whether the reader is its teacher or its uploader."""
-    run: Run | None
-    """The newest."""
-    recording: Recording | None
+    runs: Sequence[Run] = ()
+    """The newest first."""
+    uploader: str = ""
     figures: Mapping[str, Figure] = field(default_factory=dict)
+
+    @property
+    def run(self) -> Run | None:
+        """The newest."""
+        return self.runs[0] if self.runs else None
 
     @property
     def talk(self) -> tuple[float, float] | None:
@@ -95,6 +108,8 @@ class Choices:
     grades: Sequence[str]
     teachers: Sequence[tuple[str, str]]
     schools: Sequence[tuple[str, str]]
+    total: int
+    """Lessons."""
 
 
 def _date(text: str) -> date | None:
@@ -144,7 +159,7 @@ def matching(
     ordered = base.where(*narrowed).order_by(
         col(Lesson.held_on).desc().nulls_last(), col(Lesson.created).desc(), col(Lesson.id)
     )
-    total = session.exec(count.where(*narrowed)).one()
+    total = session.exec(count.where(*narrowed)).one() if narrowed else offered.total
     found = session.exec(ordered.offset((max(1, number) - 1) * SHEET).limit(SHEET)).all()
     return rows_of(session, actor, found, offered), total
 
@@ -196,40 +211,31 @@ def is_not_mine(actor: Actor) -> ColumnElement[bool]:
 def rows_of(
     session: Session, actor: Actor, lessons: Sequence[Lesson], offered: Choices | None = None
 ) -> list[LessonRow]:
-    """The lessons with what a list says of each, in five statements however many there are, and
-    in three where `offered` has the names."""
+    """The lessons with what a list says of each, in four statements however many there are, and
+    in two where `offered` has the names; who uploaded them is told where it has not."""
     if not lessons:
         return []
     ids = [lesson.id for lesson in lessons]
-    runs: dict[str, Run] = {}
-    for run in session.exec(
-        select(Run)
-        .where(col(Run.lesson_id).in_(ids))
-        .order_by(col(Run.created), col(Run.id).desc())
-    ):
-        runs[run.lesson_id] = run
-    figures: dict[str, dict[str, Figure]] = {}
+    runs: dict[str, list[Run]] = defaultdict(list)
+    newest = (col(Run.created).desc(), col(Run.id))
+    for run in session.exec(select(Run).where(col(Run.lesson_id).in_(ids)).order_by(*newest)):
+        runs[run.lesson_id].append(run)
+    figures: dict[str, dict[str, Figure]] = defaultdict(dict)
     wanted = select(Figure).where(col(Figure.lesson_id).in_(ids), col(Figure.name).in_(TALK))
     for figure in session.exec(wanted.order_by(col(Figure.id))):
-        figures.setdefault(figure.lesson_id, {})[figure.name] = figure
-    recordings = session.exec(
-        select(Recording).where(col(Recording.lesson_id).in_(ids), Recording.kind == "recording")
-    )
-    kept = {r.lesson_id: r for r in recordings}
-    people = (
-        dict(offered.teachers) if offered else names_of(session, {x.teacher_id for x in lessons})
-    )
-    schools = (
-        dict(offered.schools) if offered else school_names(session, {x.school_id for x in lessons})
-    )
+        figures[figure.lesson_id][figure.name] = figure
+    people, schools = (dict(offered.teachers), dict(offered.schools)) if offered else ({}, {})
+    wanted_names = {x.teacher_id for x in lessons} | {x.uploader_id for x in lessons if not offered}
+    people |= names_of(session, wanted_names - people.keys())
+    schools |= school_names(session, {x.school_id for x in lessons} - schools.keys())
     return [
         LessonRow(
             lesson=x,
             school=schools.get(x.school_id, ""),
             teacher=people.get(x.teacher_id or "", ""),
+            uploader=people.get(x.uploader_id or "", ""),
             mine=actor.user_id in (x.teacher_id, x.uploader_id),
-            run=runs.get(x.id),
-            recording=kept.get(x.id),
+            runs=runs.get(x.id, ()),
             figures=figures.get(x.id, {}),
         )
         for x in lessons
@@ -246,12 +252,34 @@ def names_of(session: Session, ids: Iterable[str | None]) -> dict[str, str]:
 
 def school_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
     """School → name."""
-    return dict(session.exec(select(School.id, School.name).where(col(School.id).in_(ids))).all())
+    wanted = set(ids)
+    if not wanted:
+        return {}
+    return dict(
+        session.exec(select(School.id, School.name).where(col(School.id).in_(wanted))).all()
+    )
 
 
-def choices(session: Session) -> Choices:
-    """What the filters offer: all that the reader may see, looked through twice, since the four
-    columns together differ in nearly every lesson."""
+def choices(session: Session, actor: Actor) -> Choices:
+    """What the filters offer: all that the reader may see, looked through twice, since the columns
+    together differ in nearly every lesson.
+
+    It is kept for a minute, unless a lesson comes into the reader's sight or goes from it.
+    """
+    seen = session.exec(select(func.count(col(Lesson.id)), func.max(col(Lesson.created)))).one()
+    key = (actor, *seen, int(time.monotonic() / KEPT))
+    with _lock:
+        known = _kept.get(key)
+    if known is None:
+        known = _choices(session, seen[0])
+        with _lock:
+            _kept[key] = known
+            while len(_kept) > MOST_KEPT:
+                del _kept[next(iter(_kept))]
+    return known
+
+
+def _choices(session: Session, total: int) -> Choices:
     contents = session.exec(select(Lesson.subject, Lesson.grade).distinct()).all()
     origins = session.exec(select(Lesson.school_id, col(Lesson.teacher_id)).distinct()).all()
     return Choices(
@@ -259,6 +287,7 @@ def choices(session: Session) -> Choices:
         grades=sorted({grade for _, grade in contents if grade}),
         teachers=_by_name(names_of(session, {teacher for _, teacher in origins})),
         schools=_by_name(school_names(session, {school for school, _ in origins})),
+        total=total,
     )
 
 

@@ -11,6 +11,7 @@ import hashlib
 import html
 import re
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from api.kept_pages import (
     rendered,
     rendering,
 )
+from api.masking import class_list
 from api.masking import masked as without_names
 from api.pages import page_texts
 from api.problems import not_found
@@ -65,19 +67,19 @@ _POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 def newest_done(db: Session, lesson: Lesson) -> Run | None:
     """The lesson's newest finished run that left an observation."""
-    runs = db.exec(
-        select(Run)
-        .where(Run.lesson_id == lesson.id, Run.state == RunState.DONE.value)
-        .order_by(col(Run.ended).desc(), col(Run.created).desc())
-    )
-    return next((r for r in runs if "observation.json" in r.artefacts), None)
+    return reported_in(db.exec(select(Run).where(Run.lesson_id == lesson.id)))
 
 
-def observation_of(storage: "Storage", run: Run, *, masked: bool = False) -> Observation:
-    """What the run found; `masked`: without names of students (`api.masking`)."""
+def reported_in(runs: Iterable[Run]) -> Run | None:
+    """The run among them that ended last and left an observation."""
+    done = [r for r in runs if r.state == RunState.DONE and "observation.json" in r.artefacts]
+    return max(done, key=lambda run: (run.ended or run.created, run.created), default=None)
+
+
+def observation_of(storage: "Storage", run: Run) -> Observation:
+    """What the run found, with the names that were said."""
     with storage.open(run.artefacts["observation.json"]) as file:
-        observation = Observation.from_json(file.read().decode())
-    return without_names(observation) if masked else observation
+        return Observation.from_json(file.read().decode())
 
 
 def recording_of(db: Session, lesson: Lesson) -> Recording | None:
@@ -101,7 +103,8 @@ class _Asked:
 
     sha: str
     """Of the observation."""
-    masked: bool
+    students: tuple[str, ...] | None
+    """The class list, by which names are masked; None: with names."""
     medium: str | None
     title: str
     lesson_id: str
@@ -112,7 +115,7 @@ class _Asked:
     @property
     def tag(self) -> str:
         """The page's ETag."""
-        told = (self.sha, self.masked, self.medium, self.title, self.lesson_id, self.language)
+        told = (self.sha, self.students, self.medium, self.title, self.lesson_id, self.language)
         return f'"{hashlib.sha256(repr((*told, rendering())).encode()).hexdigest()[:32]}"'
 
 
@@ -132,7 +135,7 @@ def report_page(
         raise not_found()
     asked = _Asked(
         sha=run.artefacts["observation.json"],
-        masked=masked,
+        students=class_list(lesson.students) if masked else None,
         medium=medium_of(recording_of(db, lesson), run),
         title=lesson.title,
         lesson_id=lesson.id,
@@ -158,8 +161,10 @@ def report_page(
 @lru_cache(maxsize=48)
 def _page(asked: _Asked) -> tuple[bytes, str]:
     """(the page, compressed; its policy)."""
-    kept = asked.run.artefacts.get(page_name(asked.language, asked.masked))
-    page = kept and kept_page(asked.storage, kept, asked.medium, asked.title, asked.lesson_id)
+    kept = asked.run.artefacts.get(page_name(asked.language, asked.students is not None))
+    page = kept and kept_page(
+        asked.storage, kept, asked.medium, asked.students, asked.title, asked.lesson_id
+    )
     if not page:
         with _ONE_AT_A_TIME:
             page = _rendered(asked)
@@ -170,7 +175,9 @@ def _page(asked: _Asked) -> tuple[bytes, str]:
 
 def _rendered(asked: _Asked) -> str:
     """The page, made now."""
-    observation = observation_of(asked.storage, asked.run, masked=asked.masked)
+    observation = observation_of(asked.storage, asked.run)
+    if asked.students is not None:
+        observation = without_names(observation, asked.students)
     drawings = asked.run.artefacts.get(drawings_name(asked.language))
     drawn = kept_drawings(asked.storage, drawings) if drawings else None
     return rendered(observation, asked.medium, asked.title, asked.lesson_id, asked.language, drawn)

@@ -33,6 +33,7 @@ from api.diary import (
     remove_unused,
 )
 from api.jobs import Options
+from api.masking import class_list
 from api.outputs import PLAYABLE
 from api.settings import Environment
 from api.storage import StorageAway
@@ -151,6 +152,7 @@ class LessonWork:
                 {f.kind: (f.sha256, f.name) for f in files},
                 {s.stage: s.sha256 for s in steps if s.sha256 is not None},
                 run.progress,
+                class_list(lesson.students),
             )
 
     def _give_back(self, task: Task) -> None:
@@ -237,7 +239,7 @@ class LessonWork:
 
         medium = "media" if "recording" in task.files else None
         played = medium if sound is None else sound.name
-        artefacts |= keep_pages(observation, played, place, self.storage)
+        artefacts |= keep_pages(observation, played, task.students, place, self.storage)
         diary.close()
         try:
             patiently(lambda: self._finish(task, observation, artefacts))

@@ -114,7 +114,7 @@ class Filling:
         self.chance = random.Random(0)
         self.artefacts = {"observation.json": site.storage.put(observation)}
         whole = Observation.from_json(observation.read_text("utf-8"))
-        self.artefacts |= keep_pages(whole, "media", observation.parent, site.storage)
+        self.artefacts |= keep_pages(whole, "media", (), observation.parent, site.storage)
         self.shas = {kind: site.storage.put(file) for kind, file in files.items()}
         self.files = files
         self.indicators = [i for i in whole.indicators if i.value is not None][:FIGURES]

@@ -22,7 +22,7 @@ from api.lesson_lists import (
     rows_of,
     school_names,
 )
-from api.lesson_report import KEY_FIGURES, findings, key_figures, newest_done, report_page
+from api.lesson_report import KEY_FIGURES, findings, key_figures, report_page, reported_in
 from api.pages import Sheet, render
 from api.problems import not_found
 from api.render.bundle import bundle, program_address
@@ -35,7 +35,6 @@ from api.tables import (
     Membership,
     Position,
     Recording,
-    Run,
     School,
     Share,
     User,
@@ -57,7 +56,7 @@ def lessons(request: Request, db: Db, me: Me, language: Language) -> HTMLRespons
     wanted = Filters.of(request.query_params)
     asked = request.query_params.get("page", "1")
     number = int(asked) if asked.isdigit() and len(asked) < 7 else 1
-    offered = choices(db)
+    offered = choices(db, me)
     rows, total = matching(db, me, wanted, number, offered)
     return render(
         request,
@@ -79,10 +78,7 @@ def lesson(
     """One lesson: its report, its figures, who may see it, what was done."""
     found = the_lesson(db, lesson_id)
     row = rows_of(db, me, [found])[0]
-    runs = db.exec(
-        select(Run).where(Run.lesson_id == found.id).order_by(col(Run.created).desc(), col(Run.id))
-    ).all()
-    reported = newest_done(db, found)
+    reported = reported_in(row.runs)
     page = render(
         request,
         "lesson",
@@ -90,14 +86,14 @@ def lesson(
         language=language,
         row=row,
         lesson=found,
-        runs=runs,
+        runs=row.runs,
         reported=reported,
         findings=findings(site.storage, reported, language) if reported else (),
         place=site.jobs.queue_place(db, row.run) if row.run else 0,
         files=db.exec(select(Recording).where(Recording.lesson_id == found.id)).all(),
         consent=db.get(Consent, found.consent_id) if found.consent_id else None,
         figures=key_figures(db, found, KEY_FIGURES, language),
-        uploader=names_of(db, [found.uploader_id]).get(found.uploader_id or "", ""),
+        uploader=row.uploader,
         may_write=may_write(db, me, found),
         may_share=may_share(db, me, found),
         shares=_shares(db, found) if row.mine else [],

@@ -183,6 +183,25 @@ def test_administration_names_no_lesson(full: Furnished) -> None:
 # --- lists
 
 
+def test_what_the_filters_offer_goes_with_a_share(full: Furnished) -> None:
+    """The colleague sees one lesson of the teacher's; without the share not even its subject,
+    though choices are kept for a minute."""
+    place = f"/lessons/{full.lesson.id}"
+    colleague, teacher = client(full, "colleague"), client(full, "teacher")
+    assert f'<option value="{full.lesson.subject}"' in colleague.get("/lessons").text
+    with full.site.database.system("test: the share") as session:
+        shares = session.exec(select(Share).where(Share.lesson_id == full.lesson.id)).all()
+        ids, to = [s.id for s in shares], [s.user_id for s in shares]
+    for share in ids:
+        assert teacher.post(f"{place}/shares/{share}/end").status_code == 303
+    try:
+        assert f'<option value="{full.lesson.subject}"' not in colleague.get("/lessons").text
+    finally:
+        for person in to:
+            teacher.post(f"{place}/shares", data={"to": f"person:{person}"})
+    assert f'<option value="{full.lesson.subject}"' in colleague.get("/lessons").text
+
+
 def test_filters_find_what_they_say(full: Furnished) -> None:
     """Six lessons: two done, one waiting, one at work, one failed, one never observed."""
     with full.site.database.system("test: an actor") as session:
@@ -191,7 +210,7 @@ def test_filters_find_what_they_say(full: Furnished) -> None:
     with full.site.database.session(me) as session:
 
         def titles(**wanted: str) -> set[str]:
-            rows, total = matching(session, me, Filters.of(wanted), 1, choices(session))
+            rows, total = matching(session, me, Filters.of(wanted), 1, choices(session, me))
             assert total == len(rows)
             return {row.lesson.title for row in rows}
 
