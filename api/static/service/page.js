@@ -33,7 +33,8 @@ for (const button of document.querySelectorAll("button[data-back]")) {
 for (const button of document.querySelectorAll("button[data-copy]")) {
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+    const from = document.getElementById(button.dataset.copy);
+    await navigator.clipboard.writeText(from.value ?? from.textContent);
     button.textContent = button.dataset.copied;
   });
 }
