@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_
 from sqlmodel import Session, col, func, select
 
 from api.access import Actor
-from api.tables import Figure, Lesson, Run, RunState, School, Share, User
+from api.tables import Figure, Lesson, Run, RunState, School, User
 
 SHEET = 25
 """Lessons on one page of the list."""
@@ -322,7 +322,7 @@ def desk(session: Session, actor: Actor) -> Desk:
         listed(mine, newest_is(BROKEN)),
         listed(mine, col(Lesson.consent_id).is_(None)),
         _reported(session, actor),
-        listed(is_not_mine(actor), col(Lesson.id).in_(select(Share.lesson_id))),
+        listed(is_not_mine(actor)),
     )
     lessons = {lesson.id: lesson for found in lists for lesson in found}
     rows = {row.lesson.id: row for row in rows_of(session, actor, list(lessons.values()))}
@@ -339,11 +339,13 @@ def desk(session: Session, actor: Actor) -> Desk:
 
 def _reported(session: Session, actor: Actor) -> list[Lesson]:
     """The person's lessons with the newest finished runs."""
-    found = session.exec(
-        select(Lesson)
-        .join(Run, col(Run.lesson_id) == Lesson.id)
-        .where(is_mine(actor), Run.state == RunState.DONE.value)
+    mine = select(Lesson.id).where(is_mine(actor))
+    newest = session.exec(
+        select(Run.lesson_id)
+        .where(Run.state == RunState.DONE.value, col(Run.lesson_id).in_(mine))
         .order_by(col(Run.created).desc(), col(Run.id))
         .limit(20)
     ).all()
-    return list({lesson.id: lesson for lesson in found}.values())[:10]
+    ids = list(dict.fromkeys(newest))[:10]
+    found = {x.id: x for x in session.exec(select(Lesson).where(col(Lesson.id).in_(ids)))}
+    return [found[i] for i in ids]
