@@ -94,6 +94,7 @@ def lesson(
         consent=db.get(Consent, found.consent_id) if found.consent_id else None,
         figures=key_figures(db, found, KEY_FIGURES, language),
         uploader=row.uploader,
+        may_have_names=may_have_names(me, found),
         may_write=may_write(db, me, found),
         may_share=may_share(db, me, found),
         shares=_shares(db, found) if row.mine else [],

@@ -15,7 +15,7 @@ from api.lesson_data import LessonData
 from api.manifest import read_manifest
 from api.masking import class_list
 from api.retention import delete_lesson
-from api.tables import Lesson, Run, Share, User
+from api.tables import Lesson, Recording, Run, Share, User
 from tests.observation_factory import mandarin_lesson
 from tests.service_factory import People, actor, people
 from tests.service_site import PASSWORD, client_of, site_in
@@ -94,6 +94,16 @@ def test_the_list_is_shown_to_its_keepers_alone(service: tuple[Site, People]) ->
     assert staff.post(f"{page}/students", data={"students": ""}).status_code == 403
     with site.database.system("test") as session:
         assert session.get_one(Lesson, known.lesson.id).students == "欧阳若曦\n方知远"
+
+
+def test_names_of_files_stay_in_the_school(service: tuple[Site, People]) -> None:
+    """Whoever uploads 王梓轩.mp4 has told a name; the district sees the file without it."""
+    site, known = service
+    with site.database.system("test") as session:
+        session.get_one(Recording, known.recording.id).name = "王梓轩.mp4"
+    page = f"/lessons/{known.lesson.id}"
+    assert "王梓轩" in signed_in(site, known.teacher).get(page).text
+    assert "王梓轩" not in signed_in(site, known.staff).get(page).text
 
 
 def test_the_list_goes_with_the_lesson(service: tuple[Site, People]) -> None:
