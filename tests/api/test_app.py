@@ -417,6 +417,7 @@ VAIN = {
     "GET /sign-in/oidc/return": "no provider is set up",
     "POST /account/password": "the old password is made up",
     "GET /metrics": "asked from an address that may not",
+    "GET /program/{name}": "the name, which changes with the content, is made up",
     "POST /api/v1/runs/{run_id}/retry": "the run has not failed",
 }
 """What nobody can do here, and why."""
