@@ -6,7 +6,7 @@ if (form) {
   const all = [...document.querySelectorAll('input[name="lesson"][form="selection"]')];
   const open = all.filter((box) => !box.disabled); // only what has a report
   const every = form.querySelector("[data-all]");
-  every.closest("label").hidden = open.length === 0;
+  form.hidden = open.length === 0;
   every.addEventListener("change", () => {
     for (const box of open) box.checked = every.checked;
     tell();
