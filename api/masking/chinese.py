@@ -25,6 +25,7 @@ from api.masking.characters import (
     WEIGHT_2,
     WEIGHT_3,
 )
+from api.masking.english_names import FIRST_NAMES, WORD_NAMES
 from api.masking.sounds import lines_of
 
 ENOUGH: Final = 8
@@ -97,6 +98,8 @@ _CALLED: Final = (
     ),
 )
 """A surname and characters of any kind between two cues: 请李彦色同学."""
+_LATIN: Final = re.compile(r"(?<![A-Za-z])[A-Z][a-z]{2,}(?![A-Za-z])")
+"""Lily，你来读: in lessons of English pupils have English names."""
 _TAUGHT: Final = re.compile("|".join(sorted(PERSONS, key=lambda name: (-len(name), name))))
 _NO_PET_NAMES: Final = frozenset("小心 小声 小时 小结 小数 小学 小于 小节".split())
 NO_GIVEN: Final = frozenset("的了吗呢吧着过们个些这那哪有没在是就也都还再不很最太你我他它她什么谁")
@@ -197,6 +200,10 @@ def spots(text: str, following: int = 0) -> list[Spot]:
                 continue  # 对于|企业来说
             if not (NO_GIVEN & set(name) or {name, name[:2], name[1:]} & _words()):
                 found.append(Spot(match.start(1), match.end(1), name, ENOUGH))
+    for match in _LATIN.finditer(text):
+        if match[0].lower() in FIRST_NAMES - WORD_NAMES:
+            points = _PROPER + cues(text, *match.span())
+            found.append(Spot(match.start(), match.end(), match[0], points))
     taught = [m.span() for m in _TAUGHT.finditer(text)]
     if taught:
         found = [s for s in found if s.called or not any(_overlap(s, *span) for span in taught)]

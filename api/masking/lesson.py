@@ -59,7 +59,7 @@ class MandarinNames:
         self._heard |= {sound(g) for g in map(given_name, certain) if g}
         names |= self._sounding(names, weak, texts)
         self.everywhere: tuple[str, ...] = tuple(sorted(names, key=lambda n: (-len(n), n)))
-        either = "|".join(map(re.escape, self.everywhere))
+        either = "|".join(map(_whole, self.everywhere))
         self._said = re.compile(f"(?:{either}){_TITLE}") if names else None
         self._title = re.compile(_TITLE)
 
@@ -98,6 +98,12 @@ class MandarinNames:
     def _end(self, text: str, end: int) -> int:
         title = self._title.match(text, end)
         return title.end() if title else end
+
+
+def _whole(name: str) -> str:
+    """A pattern of a name: Tom, but not in Tomorrow."""
+    said = re.escape(name)
+    return rf"(?<![A-Za-z]){said}(?![A-Za-z])" if name.isascii() else said
 
 
 def _following(utterances: Sequence[Utterance]) -> Iterable[tuple[Utterance, int]]:

@@ -69,6 +69,7 @@ def said(talk: Transcript, *names: str) -> list[str]:
         ("请赵彦色同学补充。", "请某同学补充。"),  # 色 is in no name that anybody would list
         ("王同学，请坐。", "某同学，请坐。"),
         ("小明同学，你先说。", "某同学，你先说。"),
+        ("好，Lily，你来读。", "好，某同学，你来读。"),
     ],
 )
 def test_a_pupil_is_found_by_the_name_and_by_how_it_is_used(sentence: str, clean: str) -> None:
@@ -88,6 +89,7 @@ def test_a_pupil_is_found_by_the_name_and_by_how_it_is_used(sentence: str, clean
         "那你来说一下，然后你再看看。",
         "非常好，很棒，不错，你回答得很好。",
         "文明是一种美德，海洋、阳光、天空都很美。",
+        "跟老师读：Lily has two cats and Tom has one.",
     ],
 )
 def test_ordinary_words_and_people_who_are_taught_stay(sentence: str) -> None:
