@@ -25,7 +25,7 @@ from api.settings import ServiceSettings
 from observer.errors import OutputError
 
 SCHEMA = "/api/v1/openapi.json"
-THREADS = 12
+THREADS = 8
 """Requests worked on at a time; more would only wait for each other, with memory of their own."""
 
 

@@ -168,9 +168,9 @@ def _as_not_found(context: ExceptionContext) -> Exception | None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """Readers beside a writer, foreign keys that hold, commits that outlive a power cut, deleted
-    rows that are overwritten (`api.retention`), and 6 MB of pages kept: a district's lessons."""
+    rows that are overwritten (`api.retention`), and 4 MB of pages kept: a district's lessons."""
     pragmas = ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL", "secure_delete=ON")
-    for pragma in (*pragmas, "cache_size=-6000"):
+    for pragma in (*pragmas, "cache_size=-4000"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -116,13 +116,16 @@ def kept_page(
     students: Sequence[str] | None,
     title: str,
     lesson_id: str,
-) -> str | None:
+) -> bytes | None:
     """The page at this address with its gaps filled; None where it has to be rendered anew.
 
     `students` is the class list of today, None for a page with names.
     """
     page = _read(storage, sha, _stamp(medium, students))
-    return page and page.replace(TITLE, html.escape(title)).replace(LESSON, lesson_id)
+    if page is None:
+        return None
+    named = page.replace(TITLE.encode(), html.escape(title).encode())
+    return named.replace(LESSON.encode(), lesson_id.encode())
 
 
 def kept_drawings(storage: "Storage", sha: str) -> tuple[Drawing, ...]:
@@ -154,10 +157,11 @@ def _stamped(text: str, stamp: str) -> bytes:
     return gzip.compress(f"{stamp}\n{text}".encode(), 6, mtime=0)
 
 
-def _read(storage: "Storage", sha: str, wanted: str) -> str | None:
+def _read(storage: "Storage", sha: str, wanted: str) -> bytes | None:
+    """In bytes: a megabyte of Chinese is twice that as text, and copied for every gap."""
     with storage.open(sha) as file:
-        stamp, _, text = gzip.decompress(file.read()).decode().partition("\n")
-    return text if stamp == wanted else None
+        stamp, _, content = gzip.decompress(file.read()).partition(b"\n")
+    return content if stamp == wanted.encode() else None
 
 
 @cache

@@ -62,7 +62,7 @@ PLAYABLE = frozenset(
 """Media types that browsers play; for any other the report plays the run's Opus copy."""
 _ONE_AT_A_TIME = threading.Lock()
 """Pages rendered side by side gain nothing on shared cores, and each takes tens of megabytes."""
-_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
+_POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
 def newest_done(db: Session, lesson: Lesson) -> Run | None:
@@ -167,10 +167,10 @@ def _page(asked: _Asked) -> tuple[bytes, str]:
     )
     if not page:
         with _ONE_AT_A_TIME:
-            page = _rendered(asked)
+            page = _rendered(asked).encode()
     policy = _POLICY.search(page)
-    told = html.unescape(policy.group(1)) if policy else "default-src 'none'"
-    return gzip.compress(page.encode(), 4, mtime=0), f"{told}; frame-ancestors 'none'"
+    told = html.unescape(policy.group(1).decode()) if policy else "default-src 'none'"
+    return gzip.compress(page, 4, mtime=0), f"{told}; frame-ancestors 'none'"
 
 
 def _rendered(asked: _Asked) -> str:

@@ -113,7 +113,7 @@ def _narrow(state: ORMExecuteState) -> None:
     )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def _narrowed(actor: Actor, kind: type[Any], *, writing: bool) -> _Narrowed:
     """The condition on `kind`. It says nothing but what `actor` does, so it is kept for the next
     request of the same actor: building it is dearer than the query itself."""
