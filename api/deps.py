@@ -104,4 +104,3 @@ async def _language(request: Request) -> errors.Language:
 
 Language = Annotated[errors.Language, Depends(_language)]
 """The reader's language; a route that knows the person asks for `Me` before it."""
-SpokenLanguage = Language

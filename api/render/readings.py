@@ -8,9 +8,6 @@ from observer.indicators.reading import TEACHER_SOURCE, TRANSFERRED
 from observer.observation import Observation
 from observer.taxonomies import INSTRUCTION, STUDENT_MOVE, TAXONOMIES, TEACHER_MOVE, Taxonomy
 
-WIDE = 12
-"""A list of more sentences than this is closed at first."""
-
 
 @dataclass(frozen=True, slots=True)
 class Sentence:

@@ -5,7 +5,6 @@
 DIR/talkmoves/{train,dev}.jsonl.gz        models.datasets.talkmoves
 DIR/english/uptake_dev.csv.gz             models.datasets.english
 DIR/english/funneling_dev.csv.gz
-DIR/english/lessonlink_train.csv.gz
 DIR/dialogid/{train,dev}.csv.gz           models.datasets.mandarin
 DIR/questions_zh/{train,dev}.jsonl
 

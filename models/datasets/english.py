@@ -1,8 +1,7 @@
-"""English exchanges and lessons beside TalkMoves: uptake, focusing or funnelling, tutoring.
+"""English exchanges beside TalkMoves: uptake, focusing or funnelling.
 
 Uptake and funnelling: exchanges of a student's words with the teacher's next ones from the NCTE
 elementary mathematics lessons (Demszky et al., ACL 2021; Alic et al., BEA 2022), three raters.
-LessonLink: recognised online tutoring with times, without labels of moves.
 """
 
 import csv
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.datasets import Provenance, check_split, provenance, unreadable
-from observer.timeline import Role, Seconds
 
 UPTAKE_CODES = ("low", "mid", "high")
 FOCUSING_CODES = ("none", "funneling", "focusing")
@@ -30,24 +28,6 @@ class Exchange:
     """None where no two raters agreed, or none could rate it: a quarter of the uptake part."""
     rating: float | None
     """Mean of the raters (uptake, 0 to 2) or their mean z-score (focusing)."""
-
-
-@dataclass(frozen=True, slots=True)
-class TutoringLine:
-    """One recognised sentence of a tutoring session."""
-
-    text: str
-    role: Role | None
-    start: Seconds
-    end: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class TutoringLesson:
-    """A session in the order of speaking."""
-
-    id: str
-    lines: tuple[TutoringLine, ...]
 
 
 def read_uptake(folder: Path, split: str) -> tuple[tuple[Exchange, ...], Provenance]:
@@ -79,29 +59,6 @@ def read_focusing(folder: Path, split: str) -> tuple[tuple[Exchange, ...], Prove
     )
     columns = "follow_up_unfiltered_majority", "follow_up_unfiltered_zscore"
     return tuple(_exchanges(folder, file, *columns, FOCUSING_CODES)), origin
-
-
-def read_lessonlink(folder: Path, split: str) -> tuple[tuple[TutoringLesson, ...], Provenance]:
-    """Tutoring sessions, the tutor as teacher; only "train". Raises DatasetError."""
-    check_split("LessonLink", split, ("train",))
-    file = f"english/lessonlink_{split}.csv.gz"
-    origin = provenance(
-        folder,
-        [file],
-        name="LessonLink",
-        licence="Apache-2.0",
-        source="LessonLink tutoring transcripts",
-        split=split,
-    )
-    lessons: dict[str, list[TutoringLine]] = {}
-    for number, row in _rows(folder, file):
-        try:
-            role = {"tutor": Role.TEACHER, "student": Role.STUDENT}.get(row["role"])
-            line = TutoringLine(row["text"], role, float(row["start"]), float(row["end"]))
-            lessons.setdefault(row["lesson"], []).append(line)
-        except (KeyError, ValueError) as error:
-            raise unreadable(file, number, f"{type(error).__name__}: {error}") from error
-    return tuple(TutoringLesson(k, tuple(v)) for k, v in lessons.items()), origin
 
 
 def _exchanges(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.datasets import DatasetError
-from models.datasets.english import read_focusing, read_lessonlink, read_uptake
+from models.datasets.english import read_focusing, read_uptake
 from models.datasets.talkmoves import STUDENT_TAGS, TEACHER_TAGS, read_talkmoves
 from observer.taxonomies import STUDENT_MOVE, TEACHER_MOVE
 from observer.timeline import Role
@@ -99,22 +99,6 @@ def test_focusing_counts_none_funneling_focusing_from_nought(tmp_path: Path) -> 
     write_csv(tmp_path, "funneling_dev.csv.gz", rows)
     exchanges, _ = read_focusing(tmp_path, "dev")
     assert [e.code for e in exchanges] == ["none", "funneling", "focusing"]
-
-
-def test_lessonlink_takes_the_tutor_as_teacher(tmp_path: Path) -> None:
-    rows = [
-        {"lesson": "a", "role": "tutor", "text": "Hi.", "start": "0.0", "end": "1.5"},
-        {"lesson": "b", "role": "student", "text": "Yes.", "start": "2.0", "end": "2.5"},
-        {"lesson": "a", "role": "student", "text": "Hello.", "start": "2", "end": "3"},
-    ]
-    write_csv(tmp_path, "lessonlink_train.csv.gz", rows)
-    lessons, origin = read_lessonlink(tmp_path, "train")
-    assert [(x.id, [line.role for line in x.lines]) for x in lessons] == [
-        ("a", [Role.TEACHER, Role.STUDENT]),
-        ("b", [Role.STUDENT]),
-    ]
-    assert lessons[0].lines[0].end == 1.5
-    assert origin.licence == "Apache-2.0"
 
 
 def test_a_number_that_is_none_is_named(tmp_path: Path) -> None:
