@@ -146,7 +146,7 @@ def likeness(name: str) -> int:
     """Points of a string of two to four characters for what it is made of; -9: it is no name."""
     found = made_of(name)
     if name in _words():
-        found -= 3 if found >= 6 else 4
+        found -= 6 if len(name) > 2 else 3 if found >= 6 else 4
     return found
 
 
