@@ -15,9 +15,9 @@ from api.access import actor_of
 from api.columns import now
 from api.deps import Site
 from api.lesson_lists import Filters, choices, desk, matching
+from api.object_storage import ObjectStorage
 from api.pages import day, filled, moment, page_texts, query, size_text
 from api.routes.media import byte_range
-from api.storage import ObjectStorage
 from api.tables import AuditEntry, Lesson, Recording, Run, Share, User
 from tests.furnished import REPORTED, Furnished, furnish
 from tests.service_site import client_of, site_in

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from api.object_storage import ObjectStorage
 from api.storage import (
     BLOCK,
     LocalStorage,
     MissingContent,
-    ObjectStorage,
     Storage,
     StorageAway,
     storage_of,
@@ -180,6 +180,6 @@ def test_an_old_object_that_is_put_again_is_young(
     ((_, first),) = storage.stored()
     storage.put(file)
     assert [at for _, at in storage.stored()] == [first]  # young: left alone
-    monkeypatch.setattr("api.storage.YOUNG", timedelta(0))
+    monkeypatch.setattr("api.object_storage.YOUNG", timedelta(0))
     storage.put(file)
     assert [at for _, at in storage.stored()] > [first]
