@@ -2,7 +2,8 @@
 
 Identity and life live here; what is computed (transcript, labels, indicators, report) is an
 artefact in storage, named by its content, and only its figures are copied into `Figure` for lists
-and aggregates. Identifiers are random; times are UTC.
+and aggregates. Identifiers are random; times are UTC. One module although it is long: a schema is
+read as a whole, and its tables refer to each other.
 """
 
 from datetime import date, datetime
