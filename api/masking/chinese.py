@@ -97,7 +97,7 @@ _CALLED: Final = (
         r"(?=小?同学(?!们)|小朋友(?!们)|宝贝(?!们))"
     ),
 )
-"""A surname and characters of any kind between two cues: 请李彦色同学."""
+"""A surname and characters of any kind between two cues: 请赵彦色同学."""
 _LATIN: Final = re.compile(r"(?<![A-Za-z])[A-Z][a-z]{2,}(?![A-Za-z])")
 """Lily，你来读: in lessons of English pupils have English names."""
 _TAUGHT: Final = re.compile("|".join(sorted(PERSONS, key=lambda name: (-len(name), name))))
@@ -257,7 +257,7 @@ def _points(cues: Iterable[tuple[int, re.Pattern[str]]], text: str, at: int) -> 
 
 
 def _torn(text: str, start: int, end: int) -> int:
-    """What it costs that a common word would be cut in two at an edge (李欣可|以), that a longer
+    """What it costs that a common word would be cut in two at an edge (陈晓可|以), that a longer
     one stands around (景|德镇), or that a syllable was only stammered (越来越|越越来越)."""
     words, cost = _words(), 0
     name, before, behind = text[start:end], text[max(0, start - 1) : start], text[end : end + 1]
@@ -282,7 +282,7 @@ def chosen(found: Sequence[Spot], least: int = LIKELY) -> list[Spot]:
         if _is_free(spot, taken):
             taken.append(spot)
     beside = [s for s in found if _BESIDE <= s.points < least]
-    for spot in beside:  # 刘晟睿范景文侯欣妍很棒
+    for spot in beside:  # 周以宁郑明澈何欣妍很棒
         touches = any(spot.end == other.start or spot.start == other.end for other in taken)
         if touches and _is_free(spot, taken):
             taken.append(replace(spot, points=least))
