@@ -22,7 +22,11 @@ PIECE = 4 << 20
 """Bytes of an object asked for at a time: a compromise of memory and of round trips."""
 YOUNG = timedelta(hours=1)
 """An object older than this is put anew, so that it is young as a local file would be."""
-PATIENCE: "RetryConfig" = {"max_retries": 6, "retry_timeout": timedelta(seconds=30)}
+PATIENCE: "RetryConfig" = {
+    "backoff": {"init_backoff": timedelta(seconds=0.3), "max_backoff": timedelta(seconds=5)},
+    "max_retries": 50,  # the time ends them
+    "retry_timeout": timedelta(seconds=30),
+}
 """How long an object store may be away before a request is told so; the store's own is minutes."""
 
 
