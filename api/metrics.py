@@ -1,4 +1,4 @@
-"""What the installation tells Prometheus: requests of this process, and the state of the queue.
+"""What the installation tells Prometheus: requests of its web processes, the state of the queue.
 
 Labels are templates and states, never addresses, titles or people.
 """
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from api.columns import now
+from api.settings import shared_metrics
 from api.tables import Delivery, Run, RunState, Worker
 
 if TYPE_CHECKING:
@@ -44,10 +46,14 @@ def count(method: str, route: str, status: int, seconds: float) -> None:
 
 
 def exposition(site: "Site") -> bytes:
-    """Everything in Prometheus' text format: this process, and the installation."""
+    """Everything in Prometheus' text format: the web processes here, and the installation."""
     registry = CollectorRegistry()
     registry.register(_Installation(site))
-    return generate_latest(REGISTRY) + generate_latest(registry)
+    counted, folder = REGISTRY, shared_metrics()
+    if folder is not None:
+        counted = CollectorRegistry()
+        MultiProcessCollector(counted, str(folder))  # type: ignore[no-untyped-call]
+    return generate_latest(counted) + generate_latest(registry)
 
 
 class _Installation(Collector):

@@ -1,8 +1,11 @@
 """`observer serve` and `observer work`: the web process, its workers, and who starts them again."""
 
+import errno
 import logging
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,8 +18,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from api.messages import told_in
-from api.settings import ServiceSettings, environment, service_settings
-from observer.errors import Language
+from api.settings import SHARED_METRICS, ServiceSettings, environment, service_settings
+from observer.errors import Language, UsageError
 
 if TYPE_CHECKING:
     from api.deps import Site
@@ -25,6 +28,8 @@ _log = logging.getLogger("observer.serve")
 HEALTHY = 60.0
 """Seconds after which a worker that then dies is started again at once."""
 LONGEST_PAUSE = 60.0
+LINGER = 4.0
+"""Seconds that an address may still be held by what is ending."""
 GRACE = 75.0
 """Seconds that a worker has to give its run back before it is killed."""
 DeviceOption = Annotated[
@@ -44,6 +49,16 @@ def serve(
     no_worker: Annotated[
         bool, typer.Option("--no-worker", help="Pages only. 只提供网页，不处理。")
     ] = False,
+    web: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=0,
+            max=64,
+            help="Web processes here; 0: one a core, at most two."
+            " 本机网页进程数；0：每核一个，至多两个。",
+        ),
+    ] = 0,
     device: DeviceOption = "auto",
 ) -> None:
     """Start the web service and its worker. 启动网页服务及处理进程。
@@ -52,9 +67,7 @@ def serve(
     OBSERVER_DATA (default: observer-data).
     """
     with told_in(_language()):
-        import uvicorn
-
-        from api.app import create_app, log_as_json, make_site
+        from api.app import log_as_json, make_site
         from api.invitations import first_link
         from api.retention import Caretaker
 
@@ -66,22 +79,95 @@ def serve(
         if link is not None:
             typer.echo(_FIRST[_language()].format(link=link))
         log_as_json()
-        house = Workhouse(worker_commands(0 if no_worker else workers, device))
-        config = uvicorn.Config(
-            create_app(settings, site=site),
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=True,
-            timeout_graceful_shutdown=5,
-        )
+        web = web or min(2, os.cpu_count() or 1)
+        door = _listening(host, port)
+        commands = worker_commands(0 if no_worker else workers, device)
+        if web > 1:
+            commands += web_commands(web, door, settings)
         # uvicorn raises the signal that ended it once more, when it has shut down
-        with house, Caretaker(site), suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run()
+        with (
+            door,
+            Workhouse(commands, doors=(door.fileno(),)) as house,
+            Caretaker(site),
+            suppress(KeyboardInterrupt),
+        ):
+            if web > 1:
+                house.wait()
+            else:
+                _answer(site, door)
         site.jobs.close()
         site.database.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """The socket that requests come through. Raises UsageError when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    until = time.monotonic() + LINGER
+    while True:
+        try:
+            return socket.create_server((host, port), family=family, backlog=2048)
+        except OSError as error:
+            # web processes of a service that was killed let go of it in a second
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(0.2)
+                continue
+            raise UsageError(
+                en=f"Cannot listen on {host}, port {port}: {error.strerror}. Stop what is running"
+                " there, or choose another port with --port.",
+                zh=f"无法监听 {host} 端口 {port}：{error.strerror}。请停止占用该端口的程序，"
+                "或用 --port 指定其他端口。",
+            ) from error
+
+
+def _answer(site: "Site", door: socket.socket, parent: int | None = None) -> None:
+    """Answer requests that come through `door`, until SIGTERM, Ctrl-C, or the end of `parent`."""
+    import uvicorn
+
+    from api.app import create_app
+
+    config = uvicorn.Config(
+        create_app(site.settings, site=site),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=True,
+        timeout_graceful_shutdown=5,
+    )
+    server = uvicorn.Server(config)
+    if parent is not None:
+        threading.Thread(target=_outlive_not, args=(parent, _leave), daemon=True).start()
+    server.run(sockets=[door])
+
+
+def _leave() -> None:
+    """End at once: what asked through this process is answered by its successor."""
+    os._exit(1)
+
+
+def answer(
+    door: Annotated[int, typer.Option(help="File descriptor of the socket.")],
+    parent: Annotated[int, typer.Option(help="End when this process has ended.")],
+) -> None:
+    """One of the web processes of `observer serve --web N`, which starts it. 由 serve 启动。"""
+    with told_in(_language()):
+        from api.app import log_as_json, make_site
+
+        log_as_json()
+        site = make_site(service_settings())
+        with suppress(KeyboardInterrupt), socket.socket(fileno=door) as listening:
+            _answer(site, listening, parent)
+        site.jobs.close()
+        site.database.close()
+
+
+def web_commands(number: int, door: socket.socket, settings: ServiceSettings) -> list[list[str]]:
+    """Commands of so many web processes that share a door and end with this process."""
+    counted = settings.data / "metrics"
+    shutil.rmtree(counted, ignore_errors=True)
+    counted.mkdir()
+    os.environ |= {"OBSERVER_PUBLIC_URL": settings.public_url, SHARED_METRICS: str(counted)}
+    me = [sys.executable, "-m", "api.cli", "answer", "--door", str(door.fileno())]
+    return [[*me, "--parent", str(os.getpid())]] * number
 
 
 def _reached_at(settings: ServiceSettings, host: str, port: int) -> ServiceSettings:
@@ -137,16 +223,16 @@ def run_worker(site: "Site", device: str, parent: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: place.stop.set())
     if parent is not None:
-        threading.Thread(target=_outlive_not, args=(parent, place.stop), daemon=True).start()
+        threading.Thread(target=_outlive_not, args=(parent, place.stop.set), daemon=True).start()
     lessons.sweep()
     place.run()
 
 
-def _outlive_not(parent: int, stop: threading.Event) -> None:
-    """Set `stop` when the process that started this one has gone: it may have been killed."""
-    while not stop.wait(1.0):
-        if os.getppid() != parent:
-            stop.set()
+def _outlive_not(parent: int, end: Callable[[], None]) -> None:
+    """Call `end` when the process that started this one has gone: it may have been killed."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    end()
 
 
 def worker_commands(number: int, device: str) -> list[list[str]]:
@@ -167,13 +253,20 @@ class _Post:
 
 
 class Workhouse:
-    """Keeps worker processes going: a dead one is started again, after a pause that grows."""
+    """Keeps processes going: a dead one is started again, after a pause that grows.
+
+    `doors` are sockets that they inherit.
+    """
 
     TICK = 0.5
 
     def __init__(
-        self, commands: Sequence[Sequence[str]], clock: Callable[[], float] = time.monotonic
+        self,
+        commands: Sequence[Sequence[str]],
+        clock: Callable[[], float] = time.monotonic,
+        doors: Sequence[int] = (),
     ) -> None:
+        self.doors = doors
         self.posts = [_Post(command) for command in commands]
         self.clock = clock
         self._end = threading.Event()
@@ -196,6 +289,7 @@ class Workhouse:
 
     def wait(self) -> None:
         """Until Ctrl-C or SIGTERM."""
+        signal.signal(signal.SIGTERM, lambda *_: self._end.set())
         while not self._end.wait(1.0):
             pass
 
@@ -211,9 +305,9 @@ class Workhouse:
             post.failures = 0 if moment - post.started > HEALTHY else post.failures + 1
             pause = min(LONGEST_PAUSE, 2.0 ** (post.failures - 1)) if post.failures else 0.0
             post.not_before, post.process = moment + pause, None
-            _log.warning("A worker ended with code %s; started again in %.0f s", code, pause)
+            _log.warning("A process ended with code %s; started again in %.0f s", code, pause)
         if post.process is None and moment >= post.not_before:
-            post.process = subprocess.Popen(post.command)
+            post.process = subprocess.Popen(post.command, pass_fds=self.doors)
             post.started = moment
 
 

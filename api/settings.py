@@ -10,6 +10,15 @@ from urllib.parse import urlsplit
 from models.whisper_weights import weights_folder
 from observer.errors import UsageError
 
+SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""Where web processes of one machine count together; its client library reads it by this name."""
+
+
+def shared_metrics() -> Path | None:
+    """The folder of SHARED_METRICS; None for a web process that counts alone."""
+    folder = os.environ.get(SHARED_METRICS, "")
+    return Path(folder) if folder else None
+
 
 @dataclass(frozen=True, slots=True)
 class Environment:

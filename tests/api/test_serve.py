@@ -165,6 +165,56 @@ def test_stopped_by_its_supervisor_the_service_ends_well_and_takes_its_workers_a
     assert workers(tmp_path / "data") == {}
 
 
+def children(process: int) -> list[int]:
+    """Processes that answer requests for `process`."""
+    threads = Path(f"/proc/{process}/task").glob("*/children")
+    listed = [p for thread in threads for p in thread.read_text().split()]
+    return [int(p) for p in listed if b"answer" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+
+def test_two_web_processes_share_a_door_count_together_and_replace_each_other(
+    service: tuple[subprocess.Popen[bytes], str, Path],
+) -> None:
+    process, address, _ = service
+    until(lambda: answers(address), 120)
+    until(lambda: len(children(process.pid)) == 2, 120)
+    for _ in range(12):  # a connection each: either may take it
+        assert httpx2.get(f"{address}/health/live").status_code == 200
+    counted = re.findall(
+        r'observer_requests_total\{method="GET",route="/health/live",status="200"\} (\S+)',
+        httpx2.get(f"{address}/metrics").text,
+    )
+    assert counted == ["12.0"], "both processes are told as one"
+
+    first, second = children(process.pid)
+    os.kill(first, signal.SIGKILL)
+    for _ in range(10):
+        assert answers(address), "the other one answers meanwhile"
+    until(lambda: len(set(children(process.pid)) - {first, second}) == 1, 120)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    until(lambda: not Path(f"/proc/{second}").exists(), 20)
+    until(lambda: not answers(address), 20)
+
+
+def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "api.cli", "serve", "--no-worker", "--port", port],
+            env={**os.environ, "OBSERVER_DATA": str(tmp_path), "LANG": "en_US.UTF-8"},
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=120,
+        )
+    assert done.returncode != 0
+    assert f"port {port}" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 # -- a batch -----------------------------------------------------------------------------------
 
 
