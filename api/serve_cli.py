@@ -28,6 +28,8 @@ _log = logging.getLogger("observer.serve")
 HEALTHY = 60.0
 """Seconds after which a worker that then dies is started again at once."""
 LONGEST_PAUSE = 60.0
+BEHIND = 10
+"""How much nicer a worker is than the web processes beside it: people are waiting for those."""
 LINGER = 4.0
 """Seconds that an address may still be held by what is ending."""
 GRACE = 75.0
@@ -223,6 +225,7 @@ def run_worker(site: "Site", device: str, parent: int | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: place.stop.set())
     if parent is not None:
+        os.nice(BEHIND)
         threading.Thread(target=_outlive_not, args=(parent, place.stop.set), daemon=True).start()
     lessons.sweep()
     place.run()

@@ -4,13 +4,12 @@
     ./x bench service_load --working --lessons 500 --minutes 4 --seconds 10 --uploads 4
 
 A new installation (`benchmarks/installation.py`; SQLite, or the empty PostgreSQL database given
-by --database) is shown by `observer serve`; with --working, `observer work` observes the lesson's
-recording again and again meanwhile, at the same priority unless --niceness says otherwise. --users
-people with sessions of their own click: 6 in 10 are teachers, the others researchers, leaders and
-staff of the district. They wait 1 to 3 s between two pages and open any of the lessons that they
-may see, so that nearly every report is a first view, which has to be rendered. A page's time ends
-with its last byte, which comes compressed, as to a browser. Then --uploads files are sent at a
-time, each broken off after a third and gone on with.
+by --database) is shown by `observer serve` with --web web processes; with --working, its worker
+observes the lesson's recording again and again meanwhile. --users people with sessions of their
+own click: 6 in 10 are teachers, the others researchers, leaders and staff of the district. They
+wait 1 to 3 s between two pages and open any of the lessons that they may see, so that nearly every
+report is a first view. A page's time ends with its last byte, which comes compressed, as to a
+browser. Then --uploads files are sent at a time, each broken off after a third and gone on with.
 
 People and service share this machine's cores, so a page's time holds some of the simulation's own.
 Memory is read from /proc, so this runs on Linux. Exit code 1: a bar is not held.
@@ -55,30 +54,32 @@ RATE = 16_000
 
 
 @contextmanager
-def serving(settings: ServiceSettings, port: int, niceness: int | None) -> Iterator[int]:
-    """`observer serve`, and a worker of that niceness; gives the web process's number."""
+def serving(settings: ServiceSettings, port: int, web: int, working: bool) -> Iterator[int]:
+    """`observer serve` with so many web processes; gives its number."""
     given = {"OBSERVER_DATA": str(settings.data), "OBSERVER_DATABASE_URL": settings.database_url}
     given |= {"OBSERVER_MIN_FREE": "1", "OBSERVER_JOB_DATABASE_URL": settings.job_database_url}
-    me = [sys.executable, "-m", "api.cli"]
-    web = [*me, "serve", "--no-worker", "--port", str(port)]
-    work = ["nice", "-n", str(niceness), *me, "work", "--device", "cpu"]
+    command = [sys.executable, "-m", "api.cli", "serve", "--port", str(port), "--web", str(web)]
+    command += ["--device", "cpu"] if working else ["--no-worker"]
     with (settings.data / "log").open("wb") as log:
-        started = [
-            subprocess.Popen(command, env=os.environ | given, stdout=log, stderr=log)
-            for command in ([web] if niceness is None else [web, work])
-        ]
+        started = subprocess.Popen(command, env=os.environ | given, stdout=log, stderr=log)
         try:
             until = time.monotonic() + 120
             while not _answers(port):
-                if started[0].poll() is not None or time.monotonic() > until:
+                if started.poll() is not None or time.monotonic() > until:
                     raise SystemExit(f"the service does not start:\n{log_end(settings.data)}")
                 time.sleep(0.2)
-            yield started[0].pid
+            yield started.pid
         finally:
-            for process in started:
-                process.terminate()
-            for process in started:
-                process.wait(90)
+            started.terminate()
+            started.wait(90)
+
+
+def web_processes(service: int) -> list[int]:
+    """Those that answer: children of `service`, or itself where it has none."""
+    listed = Path(f"/proc/{service}/task").glob("*/children")
+    found = [int(p) for thread in listed for p in thread.read_text().split()]
+    answering = [p for p in found if b"answer" in Path(f"/proc/{p}/cmdline").read_bytes()]
+    return answering or [service]
 
 
 def _answers(port: int) -> bool:
@@ -152,7 +153,7 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=50)
     parser.add_argument("--reports", type=int, default=20, help="weight of reports; others: 80")
     parser.add_argument("--working", action="store_true", help="observe a lesson meanwhile")
-    parser.add_argument("--niceness", type=int, default=0, help="of the worker, 0 to 19")
+    parser.add_argument("--web", type=int, default=2, help="web processes")
     parser.add_argument("--uploads", type=int, default=20, help="files at a time; 0: none")
     parser.add_argument("--upload-size", type=float, default=16.0, help="MiB of each")
     given = parser.parse_args()
@@ -180,11 +181,9 @@ def main() -> int:
             f" {os.cpu_count()} cores",
             flush=True,
         )
-        niceness = given.niceness if given.working else None
-        with serving(settings, port, niceness) as web:
+        with serving(settings, port, given.web, given.working) as service:
             while given.working and not count_runs(site, RunState.WORKING.value):
                 time.sleep(0.5)
-            print(f"web process before {resident(web):.0f} MB", flush=True)
             tally = asyncio.run(crowd(site, base, visitors, given.seconds, given.reports))
             held = told(tally, given.seconds)
             print(f"a run was worked on at {tally.working} of {tally.looks} looks;"
@@ -192,10 +191,11 @@ def main() -> int:
             if given.uploads:
                 by = made.people["researcher"][0].id
                 held &= upload(site, base, by, folder, given.uploads, given.upload_size)
-            most = resident(web, "VmHWM")
-            print(f"web process      {resident(web):.0f} MB, at most {most:.0f} MB"
-                  f"  {'OVER' if most >= MEMORY else 'within'} {MEMORY:.0f}")  # fmt: skip
-            held &= most < MEMORY
+            for process in web_processes(service):
+                most = resident(process, "VmHWM")
+                print(f"web process      {resident(process):.0f} MB, at most {most:.0f} MB"
+                      f"  {'OVER' if most >= MEMORY else 'within'} {MEMORY:.0f}")  # fmt: skip
+                held &= most < MEMORY
         site.jobs.close()
         site.database.close()
     return int(not held)

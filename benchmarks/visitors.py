@@ -15,6 +15,8 @@ from api.auth import SESSION_COOKIE
 from api.deps import Site
 from api.tables import Run, RunState
 
+WARM = 12
+"""Looks at every page before the clock starts."""
 PAGES = {"list": 30, "filtered list": 20, "home": 15, "lesson": 15, "report": 20}
 """What is clicked, and how often in a hundred; reports as --reports says."""
 FIRST, AGAIN = "  first view", "  seen before"
@@ -91,13 +93,18 @@ async def visit(
         await asyncio.sleep(chance.uniform(1, 3))
 
 
-async def warm(client: httpx2.AsyncClient, who: Visitor) -> None:
-    """Every page once: a service has been running for longer than its imports take."""
-    for page in PAGES:
+async def warm(client: httpx2.AsyncClient, visitors: list[Visitor]) -> None:
+    """Every page some times at once, so that every web process meets it: a service has been
+    running for longer than its imports and the first compilation of its templates take."""
+    chance = random.Random(0)
+
+    async def look(page: str) -> None:
+        who = chance.choice(visitors)
         headers = {"Cookie": f"{SESSION_COOKIE}={who.cookie}"}
-        (
-            await client.get(address_of(page, who, random.Random(0)), headers=headers)
-        ).raise_for_status()
+        (await client.get(address_of(page, who, chance), headers=headers)).raise_for_status()
+
+    for page in PAGES:
+        await asyncio.gather(*(look(page) for _ in range(WARM)))
 
 
 async def watch_lag(tally: Tally) -> None:
@@ -129,7 +136,7 @@ async def crowd(
     tally = Tally()
     limits = httpx2.Limits(max_connections=None, max_keepalive_connections=len(visitors))
     async with httpx2.AsyncClient(base_url=base, timeout=60, limits=limits) as client:
-        await warm(client, visitors[0])
+        await warm(client, visitors)
         watches = [asyncio.create_task(w) for w in (watch_lag(tally), watch_work(site, tally))]
         until = time.monotonic() + seconds
         await asyncio.gather(
