@@ -1,11 +1,11 @@
 """Progress of runs: what it says, to whom, and how the stream ends."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from anyio.from_thread import start_blocking_portal
 from sqlmodel import Session
 
 from api.columns import now
@@ -59,7 +59,8 @@ def stream(
                     left.pop(0)(session)
         return text
 
-    return events(asyncio.run(read()))
+    with start_blocking_portal() as portal:  # a browser of other tests may hold this thread's loop
+        return events(portal.call(read))
 
 
 def test_the_stream_follows_a_run_to_its_end(
