@@ -106,9 +106,15 @@ def _listening(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     until = time.monotonic() + LINGER
     while True:
+        # The protocol by name: only then asyncio sends small answers at once (TCP_NODELAY).
+        door = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            return socket.create_server((host, port), family=family, backlog=2048)
+            door.bind((host, port))
+            door.listen(2048)
+            return door
         except OSError as error:
+            door.close()
             # web processes of a service that was killed let go of it in a second
             if error.errno == errno.EADDRINUSE and time.monotonic() < until:
                 time.sleep(0.2)
@@ -134,6 +140,7 @@ def _answer(site: "Site", door: socket.socket, parent: int | None = None) -> Non
         server_header=False,
         proxy_headers=True,
         timeout_graceful_shutdown=5,
+        timeout_keep_alive=60,  # longer than people look at a page, and than proxies wait
     )
     server = uvicorn.Server(config)
     if parent is not None:
