@@ -39,7 +39,7 @@ from tests.scripted_worker import LEFT, POINTS, House, Script, end, engines, wor
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["tests.scripted_worker", "scipy.signal", "av", "observer.indicators.talk", "api.render.html"]
+    ["tests.scripted_worker", "scipy.signal", "av", "observer.indicators.talk", "api.kept_pages"]
 )
 
 
