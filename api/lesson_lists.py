@@ -266,7 +266,7 @@ def choices(session: Session, actor: Actor) -> Choices:
 
     It is kept for a minute, unless a lesson comes into the reader's sight or goes from it.
     """
-    seen = session.exec(select(func.count(col(Lesson.id)), func.max(col(Lesson.created)))).one()
+    seen = session.exec(select(func.count(col(Lesson.id)), func.max(col(Lesson.id)))).one()
     key = (actor, *seen, int(time.monotonic() / KEPT))
     with _lock:
         known = _kept.get(key)

@@ -170,7 +170,7 @@ def _page(asked: _Asked) -> tuple[bytes, str]:
             page = _rendered(asked).encode()
     policy = _POLICY.search(page)
     told = html.unescape(policy.group(1).decode()) if policy else "default-src 'none'"
-    return gzip.compress(page, 4, mtime=0), f"{told}; frame-ancestors 'none'"
+    return gzip.compress(page, 1, mtime=0), f"{told}; frame-ancestors 'none'"
 
 
 def _rendered(asked: _Asked) -> str:

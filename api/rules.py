@@ -166,8 +166,8 @@ def _known(actor: Actor, row: Any) -> Condition:
     return or_(
         row.id == actor.user_id,
         row.id.in_(_all(membership.user_id, _colleagues(actor, membership))),
-        row.id.in_(_all(lesson.teacher_id, _seen(actor, lesson))),
-        row.id.in_(_all(lesson.uploader_id, _seen(actor, lesson))),
+        _one(lesson.id, (lesson.teacher_id == row.id) & _reached(actor, lesson)),
+        _one(lesson.id, (lesson.uploader_id == row.id) & _reached(actor, lesson)),
         row.id.in_(_all(share.user_id, share.lesson_id.in_(_owned_lessons(actor)))),
     )
 
