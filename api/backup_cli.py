@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.messages import told_in
-from api.settings import environment, service_settings
+from api.messages import language_asked, told_in
+from api.settings import service_settings
 from observer.errors import Language
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def backup(file: BackupFile) -> None:
 
     It holds recordings of lessons: keep it as safe as the service itself, and delete it in time.
     """
-    language = _language()
+    language = language_asked()
     with told_in(language), _site() as site:
         from api.backup import backup as write
 
@@ -42,7 +42,7 @@ def restore(file: BackupFile) -> None:
     OBSERVER_DATA, OBSERVER_DATABASE_URL and OBSERVER_STORAGE name where it goes, which must be
     empty. Then start `observer serve`.
     """
-    language = _language()
+    language = language_asked()
     with told_in(language), _site() as site:
         from api.backup import restore as read
 
@@ -63,10 +63,6 @@ def _site() -> "Iterator[Site]":
     finally:
         site.jobs.close()
         site.database.close()
-
-
-def _language() -> Language:
-    return "en" if environment().language == "en" else "zh"
 
 
 _DONE: dict[Language, str] = {

@@ -66,7 +66,7 @@ def batch(
     with told_in(language):
         from api.app import make_site
         from api.manifest import read_manifest
-        from api.serve_cli import Workhouse, worker_commands
+        from api.workhouse import Workhouse, worker_commands
 
         site = make_site(service_settings())
         site.database.ready()

@@ -1,13 +1,14 @@
 """How a command speaks: in which language, and that it failed or was stopped."""
 
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
 from api.settings import environment
-from observer.errors import Language, ObserverError
+from observer.errors import EngineError, Language, ObserverError
 
 
 def language_asked(asked: str | None = None) -> Language:
@@ -32,6 +33,12 @@ def told_in(language: Language) -> Iterator[None]:
     except ObserverError as error:
         typer.echo(error.text(language), err=True)
         raise typer.Exit(error.exit_code) from error
+    except Exception as error:
+        if not _is_away(error):
+            raise
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        typer.echo(_AWAY[language].format(reason=reason), err=True)
+        raise typer.Exit(EngineError.exit_code) from error
     except KeyboardInterrupt:
         typer.echo(
             {
@@ -41,3 +48,17 @@ def told_in(language: Language) -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(130) from None
+
+
+def _is_away(error: Exception) -> bool:
+    """The database does not answer; its library is loaded if it was asked."""
+    library = sys.modules.get("sqlalchemy.exc")
+    return library is not None and isinstance(error, library.OperationalError)
+
+
+_AWAY: dict[Language, str] = {
+    "en": "The database does not answer: {reason}\nSee that it runs and that OBSERVER_DATABASE_URL"
+    " names it; then run the same command again, nothing is lost.",
+    "zh": "数据库没有响应：{reason}\n请确认数据库正在运行、OBSERVER_DATABASE_URL 填写正确，"
+    "然后再次运行同一命令；数据不会丢失。",
+}

@@ -3,41 +3,38 @@
 import ctypes
 import errno
 import gc
-import logging
 import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.messages import told_in
+from api.messages import language_asked, told_in
 from api.settings import SHARED_METRICS, ServiceSettings, environment, service_settings
+from api.workhouse import Workhouse, worker_commands
 from observer.errors import Language, UsageError
 
 if TYPE_CHECKING:
     from api.deps import Site
 
-_log = logging.getLogger("observer.serve")
-HEALTHY = 60.0
-"""Seconds after which a worker that then dies is started again at once."""
-LONGEST_PAUSE = 60.0
 BEHIND = 10
 """How much nicer a worker is than the web processes beside it: people are waiting for those."""
 M_ARENA_MAX = -8
 """Of mallopt(3)."""
 LINGER = 4.0
 """Seconds that an address may still be held by what is ending."""
-GRACE = 75.0
-"""Seconds that a worker has to give its run back before it is killed."""
+_FIRST: dict[Language, str] = {
+    "en": "Create the administrator with this link (once, within a day):\n  {link}",
+    "zh": "请用此链接创建管理员（一天内有效，只能使用一次）：\n  {link}",
+}
 DeviceOption = Annotated[
     str, typer.Option(metavar="auto|cpu|cuda[:N]", help="Device of the engines. 计算设备。")
 ]
@@ -72,7 +69,7 @@ def serve(
     The first start prints a link that creates the administrator. Everything is kept in the folder
     OBSERVER_DATA (default: observer-data).
     """
-    with told_in(_language()):
+    with told_in(language_asked()):
         from api.app import log_as_json, make_site
         from api.invitations import first_link
         from api.retention import Caretaker
@@ -83,7 +80,7 @@ def serve(
         site.jobs.prepare()
         link = first_link(site.database, settings)
         if link is not None:
-            typer.echo(_FIRST[_language()].format(link=link))
+            typer.echo(_FIRST[language_asked()].format(link=link))
         log_as_json()
         web = web or min(2, os.cpu_count() or 1)
         door = _listening(host, port)
@@ -178,7 +175,7 @@ def answer(
     parent: Annotated[int, typer.Option(help="End when this process has ended.")],
 ) -> None:
     """One of the web processes of `observer serve --web N`, which starts it. 由 serve 启动。"""
-    with told_in(_language()):
+    with told_in(language_asked()):
         from api.app import log_as_json, make_site
 
         log_as_json()
@@ -222,7 +219,7 @@ def work(
     Start it on every server that shares the PostgreSQL database and the storage; one process is
     one lesson at a time, so that a GPU holds its models once. SIGTERM gives the lesson back.
     """
-    with told_in(_language()):
+    with told_in(language_asked()):
         if concurrency > 1:
             with (
                 Workhouse(worker_commands(concurrency, device)) as house,
@@ -263,97 +260,3 @@ def _outlive_not(parent: int, end: Callable[[], None]) -> None:
     while os.getppid() == parent:
         time.sleep(1.0)
     end()
-
-
-def worker_commands(number: int, device: str) -> list[list[str]]:
-    """Commands of so many workers that end with this process."""
-    me = [sys.executable, "-m", "api.cli", "work", "--device", device]
-    return [[*me, "--parent", str(os.getpid())]] * number
-
-
-@dataclass(slots=True)
-class _Post:
-    """One worker's place: its process, and when it may be filled again."""
-
-    command: Sequence[str]
-    process: "subprocess.Popen[bytes] | None" = None
-    started: float = 0.0
-    failures: int = 0
-    not_before: float = field(default=0.0)
-
-
-class Workhouse:
-    """Keeps processes going: a dead one is started again, after a pause that grows.
-
-    `doors` are sockets that they inherit.
-    """
-
-    TICK = 0.5
-
-    def __init__(
-        self,
-        commands: Sequence[Sequence[str]],
-        clock: Callable[[], float] = time.monotonic,
-        doors: Sequence[int] = (),
-    ) -> None:
-        self.doors = doors
-        self.posts = [_Post(command) for command in commands]
-        self.clock = clock
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._mind, name="workhouse", daemon=True)
-
-    def __enter__(self) -> "Workhouse":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._end.set()
-        self._thread.join()
-        for post in self.posts:
-            if post.process is not None:
-                post.process.terminate()
-        until = self.clock() + GRACE
-        for post in self.posts:
-            if post.process is not None:
-                _see_out(post.process, until - self.clock())
-
-    def wait(self) -> None:
-        """Until Ctrl-C or SIGTERM."""
-        signal.signal(signal.SIGTERM, lambda *_: self._end.set())
-        while not self._end.wait(1.0):
-            pass
-
-    def _mind(self) -> None:
-        while not self._end.is_set():
-            for post in self.posts:
-                self._look_after(post)
-            self._end.wait(self.TICK)
-
-    def _look_after(self, post: _Post) -> None:
-        moment = self.clock()
-        if post.process is not None and (code := post.process.poll()) is not None:
-            post.failures = 0 if moment - post.started > HEALTHY else post.failures + 1
-            pause = min(LONGEST_PAUSE, 2.0 ** (post.failures - 1)) if post.failures else 0.0
-            post.not_before, post.process = moment + pause, None
-            _log.warning("A process ended with code %s; started again in %.0f s", code, pause)
-        if post.process is None and moment >= post.not_before:
-            post.process = subprocess.Popen(post.command, pass_fds=self.doors)
-            post.started = moment
-
-
-def _see_out(process: "subprocess.Popen[bytes]", seconds: float) -> None:
-    try:
-        process.wait(max(0.1, seconds))
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-_FIRST: dict[Language, str] = {
-    "en": "Create the administrator with this link (once, within a day):\n  {link}",
-    "zh": "请用此链接创建管理员（一天内有效，只能使用一次）：\n  {link}",
-}
-
-
-def _language() -> Language:
-    return "en" if environment().language == "en" else "zh"

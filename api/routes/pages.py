@@ -12,16 +12,8 @@ from api.audit import record
 from api.columns import now
 from api.deps import Db, Language, Me, TheSite
 from api.exports import may_have_names
-from api.lesson_lists import (
-    SHEET,
-    Filters,
-    choices,
-    desk,
-    matching,
-    names_of,
-    rows_of,
-    school_names,
-)
+from api.lesson_filters import Filters, choices, names_of, school_names
+from api.lesson_lists import SHEET, desk, matching, rows_of
 from api.lesson_report import KEY_FIGURES, findings, key_figures, report_page, reported_in
 from api.pages import Sheet, render
 from api.problems import not_found

@@ -28,7 +28,7 @@ from api.idempotency import Key, once
 from api.intake import new_lesson
 from api.jobs import IN_BATCH, INTERACTIVE, Options
 from api.lesson_data import LessonData
-from api.lesson_lists import Filters, conditions
+from api.lesson_filters import Filters, conditions
 from api.lesson_report import newest_done, observation_of
 from api.masking import class_list
 from api.problems import ConflictError, InvalidError, not_found

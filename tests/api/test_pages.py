@@ -14,7 +14,8 @@ from starlette.testclient import TestClient
 from api.access import actor_of
 from api.columns import now
 from api.deps import Site
-from api.lesson_lists import Filters, choices, desk, matching
+from api.lesson_filters import Filters, choices
+from api.lesson_lists import desk, matching
 from api.object_storage import ObjectStorage
 from api.pages import day, filled, moment, page_texts, query, size_text
 from api.routes.media import byte_range

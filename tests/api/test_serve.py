@@ -21,9 +21,9 @@ from api.batch_table import Seen, pace, summary
 from api.columns import now
 from api.db import Database
 from api.manifest import read_manifest
-from api.serve_cli import Workhouse
 from api.tables import Worker
-from observer.errors import UsageError
+from api.workhouse import Workhouse
+from observer.errors import EngineError, UsageError
 from tests.media_files import beeps, write_media
 from tests.scripted_worker import Script
 from tests.upload_service import Installation, install
@@ -212,6 +212,27 @@ def test_a_port_that_is_taken_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert f"port {port}" in done.stderr
     assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "work"])
+def test_a_database_that_is_away_is_told_with_what_to_do(tmp_path: Path, command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "api.cli", command],
+        env={
+            **os.environ,
+            "OBSERVER_DATA": str(tmp_path),
+            "OBSERVER_DATABASE_URL": f"postgresql://somebody:secret@127.0.0.1:{free_port()}/none",
+            "LANG": "en_US.UTF-8",
+        },
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == EngineError.exit_code
+    assert "OBSERVER_DATABASE_URL" in done.stderr
+    assert "secret" not in done.stderr
     assert "Traceback" not in done.stderr
 
 
