@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from api import backup_cli, batch_cli, models_cli, push_cli, reading_cli, retention_cli, serve_cli
+from api import (
+    backup_cli,
+    batch_cli,
+    models_cli,
+    push_cli,
+    reading_cli,
+    rerender_cli,
+    retention_cli,
+    serve_cli,
+)
 from api.messages import language_asked, told_in
 from api.observe_cli import LanguageOption, observe
 from observer import __version__
@@ -117,6 +126,7 @@ app.command("train", epilog=EXIT_CODES)(reading_cli.train)
 app.command("push", epilog=EXIT_CODES)(push_cli.push)
 app.command("serve", epilog=EXIT_CODES)(serve_cli.serve)
 app.command("work", epilog=EXIT_CODES)(serve_cli.work)
+app.command("rerender", epilog=EXIT_CODES)(rerender_cli.rerender)
 app.command("answer", hidden=True)(serve_cli.answer)
 app.command("retention", epilog=EXIT_CODES)(retention_cli.retention)
 app.command("batch", epilog=EXIT_CODES)(batch_cli.batch)

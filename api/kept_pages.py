@@ -1,8 +1,9 @@
 """Reports that a worker renders beforehand, so that nobody waits for the first view.
 
-A kept page is an artefact of its run: gzip of a line that says what it was made of, and the page
-with gaps for what may change afterwards. A page of another version of the program, or about
-another medium than the reader is given, does not count: it is rendered anew.
+A kept page is an artefact of its run: gzip of a line that says what it is about, and the page with
+gaps for what may change afterwards. Its name says what it was made with. A page made with another
+version of the program, about another medium than the reader is given, or with names masked by
+another class list, does not count: it is rendered as it is read, until `observer rerender`.
 """
 
 import gzip
@@ -30,13 +31,19 @@ from observer.report import claims
 
 if TYPE_CHECKING:
     from api.storage import Storage
+    from api.tables import Recording, Run
 
+KEPT = ("drawings.", "findings.", "report.")
+"""How the names of such artefacts begin."""
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
+PLAYABLE = frozenset(
+    {"audio/aac", "audio/flac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav"}
+    | {"audio/webm", "audio/x-wav", "audio/x-m4a", "video/mp4", "video/webm"}
+)
+"""Media types that browsers play; for any other the report plays the run's Opus copy."""
 GAP = "\ue000"
 """Around the name of a gap: for private use, so that hardly any text holds it."""
 TITLE, LESSON = f"{GAP}title{GAP}", f"{GAP}lesson{GAP}"
-FOUND = "findings.json"
-"""Artefact: the sentences of the report's claims in both languages."""
 SOURCES = (
     *("templates/report.html.j2", "templates/report", "static/report.css", "static/report"),
     *("locale/zh.json", "locale/en.json"),
@@ -44,14 +51,27 @@ SOURCES = (
 """Below api/: what a page is made of, beside the code of this version."""
 
 
+def medium_of(recording: "Recording | None", run: "Run") -> str | None:
+    """The last part of the address of what the report plays: the recording, or its sound where
+    browsers cannot play that."""
+    if recording is not None and recording.media_type.split(";")[0] in PLAYABLE:
+        return "media"
+    return "sound.opus" if "sound.opus" in run.artefacts else None
+
+
 def drawings_name(language: Language) -> str:
     """Artefact: the report's charts, which hold figures and no words of the lesson."""
     return f"drawings.{language}.json.gz"
 
 
+def findings_name() -> str:
+    """Artefact: the sentences of the report's claims in both languages."""
+    return f"findings.{rendering()}.json.gz"
+
+
 def page_name(language: Language, masked: bool) -> str:
     """Artefact: the report's page."""
-    return f"report.{language}{'.masked' if masked else ''}.html.gz"
+    return f"report.{rendering()}.{language}{'.masked' if masked else ''}.html.gz"
 
 
 def keep_pages(
@@ -69,7 +89,7 @@ def keep_pages(
     # As it is read again: numbers of a resumed run may differ in type, not in what is written.
     stored = Observation.from_json(observation.to_json())
     told = json.dumps({at: found(stored, at) for at in LANGUAGES})
-    made = {FOUND: _stamped(told, _stamp(None, None))}
+    made = {findings_name(): gzip.compress(told.encode(), 6, mtime=0)}
     shown = {False: stored, True: without_names(stored, students)}
     for language in LANGUAGES:
         drawn = all_drawings(stored, lesson_length(stored), texts(language))
@@ -134,10 +154,11 @@ def kept_drawings(storage: "Storage", sha: str) -> tuple[Drawing, ...]:
         return unpacked(file.read())
 
 
-def kept_findings(storage: "Storage", sha: str, language: Language) -> list[tuple[str, str]] | None:
-    """As `found`; None where they have to be found anew."""
-    told = _read(storage, sha, _stamp(None, None))
-    return None if told is None else [(at, text) for at, text in json.loads(told)[language]]
+def kept_findings(storage: "Storage", sha: str, language: Language) -> list[tuple[str, str]]:
+    """As `found`, kept at this address."""
+    with storage.open(sha) as file:
+        told = json.loads(gzip.decompress(file.read()))
+    return [(at, text) for at, text in told[language]]
 
 
 def found(observation: Observation, language: Language) -> list[tuple[str, str]]:
@@ -148,9 +169,9 @@ def found(observation: Observation, language: Language) -> list[tuple[str, str]]
 
 
 def _stamp(medium: str | None, students: Sequence[str] | None) -> str:
-    """What a page was made of; of the class list only a digest."""
+    """What a page is about; of the class list only a digest."""
     names = None if students is None else hashlib.sha256(repr(tuple(students)).encode()).hexdigest()
-    return json.dumps({"rendering": rendering(), "medium": medium, "students": names})
+    return json.dumps({"medium": medium, "students": names})
 
 
 def _stamped(text: str, stamp: str) -> bytes:

@@ -20,12 +20,13 @@ from fastapi import Request, Response
 from sqlmodel import Session, col, select
 
 from api.kept_pages import (
-    FOUND,
     drawings_name,
+    findings_name,
     found,
     kept_drawings,
     kept_findings,
     kept_page,
+    medium_of,
     page_name,
     rendered,
     rendering,
@@ -55,11 +56,6 @@ KEY_FIGURES = (
     "silence_share",
 )
 """Shown on the lesson's page, where measured."""
-PLAYABLE = frozenset(
-    {"audio/aac", "audio/flac", "audio/mp4", "audio/mpeg", "audio/ogg", "audio/wav"}
-    | {"audio/webm", "audio/x-wav", "audio/x-m4a", "video/mp4", "video/webm"}
-)
-"""Media types that browsers play; for any other the report plays the run's Opus copy."""
 _ONE_AT_A_TIME = threading.Lock()
 """Pages rendered side by side gain nothing on shared cores, and each takes tens of megabytes."""
 _POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
@@ -87,14 +83,6 @@ def recording_of(db: Session, lesson: Lesson) -> Recording | None:
     return db.exec(
         select(Recording).where(Recording.lesson_id == lesson.id, Recording.kind == "recording")
     ).first()
-
-
-def medium_of(recording: Recording | None, run: Run) -> str | None:
-    """The last part of the address of what the report plays: the recording, or its sound where
-    browsers cannot play that."""
-    if recording is not None and recording.media_type.split(";")[0] in PLAYABLE:
-        return "media"
-    return "sound.opus" if "sound.opus" in run.artefacts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +180,13 @@ def findings(
     storage: "Storage", run: Run, language: Language, most: int = 4
 ) -> list[tuple[str, str]]:
     """(id, sentence) of the report's first claims, without the questions that they ask."""
-    kept = run.artefacts.get(FOUND)
-    told = kept_findings(storage, kept, language) if kept else None
-    return (told or found(observation_of(storage, run), language))[:most]
+    kept = run.artefacts.get(findings_name())
+    told = (
+        kept_findings(storage, kept, language)
+        if kept
+        else found(observation_of(storage, run), language)
+    )
+    return told[:most]
 
 
 def key_figures(

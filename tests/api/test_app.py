@@ -340,7 +340,8 @@ def learnt(house: House, call: Call, answer: httpx2.Response) -> list[str]:
     marks = [SECRET, HOOK]
     if call.route == "/overview":  # elsewhere it may be the share of a disk
         marks.append(f"{100 * MEASURED:.0f}%")
-    measured = re.findall(rf"(?<!\d){MEASURED:.2f}", body)  # no part of a moment's seconds
+    # no part of a moment's seconds, and not 0f86 of a request's name
+    measured = re.findall(r"(?<!\d)" + re.escape(f"{MEASURED:.2f}"), body)
     return told + measured + [mark for mark in marks if mark in body]
 
 
