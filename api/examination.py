@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from api.batch import RECORDINGS
 from observer import errors
 from observer.errors import ObserverError, RecordingError, TranscriptError, UnreadableRecording
 from observer.files import sha256_of
@@ -67,7 +68,15 @@ def examine(file: Path, name: str, kind: str | None = None) -> Examined:
     """
     answer = _child.ask({"file": str(file), "name": name, "kind": kind})
     if "error" in answer:
-        raise _error(answer)
+        error = _error(answer)
+        if isinstance(error, TranscriptError) and Path(name).suffix.lower() in RECORDINGS:
+            raise UnreadableRecording(
+                en=f"“{name}” is named like a recording, but holds text. Choose the recording"
+                " itself; a shortcut or a page saved from a website looks alike.",
+                zh=f"“{name}”的扩展名是录音录像，内容却是文字。请选择录像文件本身；"
+                "快捷方式或从网站保存的网页常有这种名称。",
+            )
+        raise error
     return Examined(
         kind=str(answer["kind"]),
         media_type=str(answer["media_type"]),

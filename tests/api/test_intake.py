@@ -67,6 +67,15 @@ def test_a_video_and_transcripts(tmp_path: Path) -> None:
         )
 
 
+def test_text_under_the_name_of_a_recording_is_told_as_that(tmp_path: Path) -> None:
+    """A web page saved in place of the video: layouts of transcripts are not what is wrong."""
+    (tmp_path / "b").write_text("<html><body>登录后才能下载</body></html>", encoding="utf-8")
+    with pytest.raises(RecordingError) as told:
+        examine(tmp_path / "b", "第三课.MP4")
+    assert "holds text" in told.value.en
+    assert "文字" in told.value.zh
+
+
 def test_errors_name_the_senders_file_and_not_the_servers(tmp_path: Path) -> None:
     place = tmp_path / "0123abcd.part"
     for content, kind in (
