@@ -2,8 +2,8 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -109,6 +109,17 @@ def _make_writable(folder: Path) -> None:
             zh=f"当前用户无法写入数据目录 {folder}（OBSERVER_DATA）。请以服务所用的用户运行"
             " observer，并检查该目录的所有者；在 systemd 下只能写入该单元的 StateDirectory。",
         )
+
+
+@contextmanager
+def opened_site(settings: ServiceSettings) -> Iterator[Site]:
+    """As `make_site`, closed at the end of the block."""
+    site = make_site(settings)
+    try:
+        yield site
+    finally:
+        site.jobs.close()
+        site.database.close()
 
 
 def log_as_json(level: int = logging.INFO) -> None:

@@ -1,18 +1,13 @@
 """`observer backup` and `observer restore`."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from api.messages import language_asked, told_in
 from api.settings import service_settings
 from observer.errors import Language
-
-if TYPE_CHECKING:
-    from api.deps import Site
 
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The backup. 备份文件。")]
 
@@ -23,10 +18,12 @@ def backup(file: BackupFile) -> None:
     It holds recordings of lessons: keep it as safe as the service itself, and delete it in time.
     """
     language = language_asked()
-    with told_in(language), _site() as site:
+    with told_in(language):
+        from api.app import opened_site
         from api.backup import backup as write
 
-        done = write(site, file)
+        with opened_site(service_settings()) as site:
+            done = write(site, file)
         typer.echo(_DONE[language].format(done=done, size=done.size / 1e6))
         if done.gone:
             typer.echo(_GONE[language].format(n=len(done.gone)), err=True)
@@ -43,26 +40,16 @@ def restore(file: BackupFile) -> None:
     empty. Then start `observer serve`.
     """
     language = language_asked()
-    with told_in(language), _site() as site:
+    with told_in(language):
+        from api.app import opened_site
         from api.backup import restore as read
 
-        done = read(site, file)
+        with opened_site(service_settings()) as site:
+            done = read(site, file)
         typer.echo(_DONE[language].format(done=done, size=done.size / 1e6))
         if done.lost:
             names = " ".join(done.lost[:5])
             typer.echo(_ABSENT[language].format(n=len(done.lost), names=names), err=True)
-
-
-@contextmanager
-def _site() -> "Iterator[Site]":
-    from api.app import make_site
-
-    site = make_site(service_settings())
-    try:
-        yield site
-    finally:
-        site.jobs.close()
-        site.database.close()
 
 
 _DONE: dict[Language, str] = {

@@ -33,9 +33,7 @@ def told_in(language: Language) -> Iterator[None]:
     except ObserverError as error:
         typer.echo(error.text(language), err=True)
         raise typer.Exit(error.exit_code) from error
-    except Exception as error:
-        if not _is_away(error):
-            raise
+    except _away() as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         typer.echo(_AWAY[language].format(reason=reason), err=True)
         raise typer.Exit(EngineError.exit_code) from error
@@ -50,10 +48,10 @@ def told_in(language: Language) -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def _is_away(error: Exception) -> bool:
-    """The database does not answer; its library is loaded if it was asked."""
+def _away() -> tuple[type[Exception], ...]:
+    """What a database raises that does not answer; its library is loaded if it was asked."""
     library = sys.modules.get("sqlalchemy.exc")
-    return library is not None and isinstance(error, library.OperationalError)
+    return () if library is None else (library.OperationalError,)
 
 
 _AWAY: dict[Language, str] = {

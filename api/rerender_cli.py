@@ -24,17 +24,13 @@ def rerender() -> None:
     """
     language = language_asked()
     with told_in(language):
-        from api.app import make_site
+        from api.app import opened_site
 
-        site = make_site(service_settings())
-        try:
+        with opened_site(service_settings()) as site:
             site.database.ready()
             waiting = outdated(site)
             with typer.progressbar(waiting, label=_LABEL[language]) as runs:
                 done = sum(renew(site, run_id) for run_id in runs)
-        finally:
-            site.jobs.close()
-            site.database.close()
         typer.echo(_DONE[language].format(done=done))
 
 

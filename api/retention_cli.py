@@ -14,16 +14,12 @@ def retention() -> None:
     """
     language = language_asked()
     with told_in(language):
-        from api.app import make_site
+        from api.app import opened_site
         from api.retention import sweep
 
-        site = make_site(service_settings())
-        try:
+        with opened_site(service_settings()) as site:
             site.database.ready()
             swept = sweep(site)
-        finally:
-            site.jobs.close()
-            site.database.close()
         typer.echo(_DONE[language].format(swept=swept))
 
 

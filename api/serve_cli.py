@@ -176,14 +176,15 @@ def answer(
 ) -> None:
     """One of the web processes of `observer serve --web N`, which starts it. 由 serve 启动。"""
     with told_in(language_asked()):
-        from api.app import log_as_json, make_site
+        from api.app import log_as_json, opened_site
 
         log_as_json()
-        site = make_site(service_settings())
-        with suppress(KeyboardInterrupt), socket.socket(fileno=door) as listening:
+        with (
+            opened_site(service_settings()) as site,
+            socket.socket(fileno=door) as listening,
+            suppress(KeyboardInterrupt),
+        ):
             _answer(site, listening, parent)
-        site.jobs.close()
-        site.database.close()
 
 
 def web_commands(number: int, door: socket.socket, settings: ServiceSettings) -> list[list[str]]:

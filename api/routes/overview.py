@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import HTMLResponse
 
 from api.deps import Db, Language, Me, TheSite
@@ -38,6 +38,25 @@ By = Annotated[
 ]
 SchoolId = Annotated[Id | None, Query(description="A school of yours, or of your district.")]
 DistrictId = Annotated[Id | None, Query(description="The district whose staff you are.")]
+
+
+def _place(school: str | None, district: str | None) -> str:
+    if school and district:
+        raise InvalidError(
+            en="Give one of school and district.", zh="请只填写 school 或 district 中的一项。"
+        )
+    return f"school:{school}" if school else f"district:{district}" if district else ""
+
+
+async def _asked(
+    school: SchoolId = None, district: DistrictId = None, by: By = None, term: Term = "",
+    subject: Part = "", grade: Part = "",
+) -> Wanted:  # fmt: skip
+    """Which groups a program asks for. Raises InvalidError for a school and a district at once."""
+    return Wanted(_place(school, district), by or "", term, subject.strip(), grade.strip())
+
+
+Asked = Annotated[Wanted, Depends(_asked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +124,11 @@ def overview(request: Request, db: Db, me: Me, site: TheSite, language: Language
 
 
 @router.get("/api/v1/aggregates")
-def aggregates(
-    db: Db, me: Me, site: TheSite, language: Language, school: SchoolId = None,
-    district: DistrictId = None, by: By = None, term: Term = "", subject: Part = "",
-    grade: Part = "",
-) -> AggregatesOut:  # fmt: skip
+def aggregates(db: Db, me: Me, site: TheSite, language: Language, wanted: Asked) -> AggregatesOut:
     """Figures of a group of lessons and its parts, for leaders, researchers and district staff.
 
     Without `school` and `district`: the first of yours, districts before schools.
     """
-    wanted = Wanted(_place(school, district), by or "", term, subject.strip(), grade.strip())
     shown = group_figures(site.database, db, me, wanted)
     names = names_of(shown, page_texts(language))
     place = shown.place
@@ -122,8 +136,8 @@ def aggregates(
         school_id=place.id if place.kind == "school" else None,
         district_id=place.id if place.kind == "district" else None,
         place=place.name,
-        by=by,
-        term=term,
+        by=wanted.by or None,
+        term=wanted.term,
         subject=wanted.subject,
         grade=wanted.grade,
         fewest_teachers=FEWEST,
@@ -141,13 +155,8 @@ def aggregates(
     response_class=Response,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
 )
-def aggregates_as_csv(
-    db: Db, me: Me, site: TheSite, language: Language, school: SchoolId = None,
-    district: DistrictId = None, by: By = None, term: Term = "", subject: Part = "",
-    grade: Part = "",
-) -> Response:  # fmt: skip
+def aggregates_as_csv(db: Db, me: Me, site: TheSite, language: Language, wanted: Asked) -> Response:
     """The same as a table, one row for each group and indicator."""
-    wanted = Wanted(_place(school, district), by or "", term, subject.strip(), grade.strip())
     shown = group_figures(site.database, db, me, wanted)
     content = as_csv(shown, names_of(shown, page_texts(language)))
     headers = {
@@ -218,14 +227,6 @@ def _with(values: object, wanted: Wanted, dimension: str) -> list[str]:
     known = list(values)  # type: ignore[call-overload]
     asked = getattr(wanted, dimension)
     return known if asked in ("", *known) else [*known, asked]
-
-
-def _place(school: str | None, district: str | None) -> str:
-    if school and district:
-        raise InvalidError(
-            en="Give one of school and district.", zh="请只填写 school 或 district 中的一项。"
-        )
-    return f"school:{school}" if school else f"district:{district}" if district else ""
 
 
 def _address(shown: Overview) -> Mapping[str, str]:
