@@ -23,9 +23,9 @@ from alembic.util import CommandError
 
 from api.backup_file import ENGINE, FORMAT, MANIFEST, SERVICE, broken, checked, members, put
 from api.columns import now
-from api.retention import files_in_use
 from api.snapshots import Snapshot, copy_engine, count_rows, is_empty, kind, load, snapshot
 from api.storage import BLOCK, MissingContent
+from api.stored_files import files_in_use
 from observer.errors import UsageError
 from observer.files import replacing, sha256_of
 

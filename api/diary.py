@@ -14,13 +14,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 import structlog
-from sqlalchemy import String, cast, update
+from sqlalchemy import update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlmodel import Session, col, select
 
+from api import stored_files
 from api.columns import now
 from api.jobs import Options
-from api.tables import Recording, Run, RunState, Step
+from api.tables import Run, RunState, Step
 from observer.errors import ObserverError
 from observer.job import Step as Place
 
@@ -184,18 +185,10 @@ def forget_stages(database: "Database", storage: "Storage", run_id: str) -> None
 def remove_unused(
     database: "Database", storage: "Storage", addresses: set[str], *, besides: str = ""
 ) -> None:
-    """Remove files from storage that no step (of runs other than `besides`), no recording and no
-    finished run refers to."""
+    """Remove those of the files that no row refers to, steps of the run `besides` apart."""
     for sha in sorted(addresses):
         with database.system("whether a stored file is still used") as session:
-            uses = (
-                select(Step.id).where(Step.sha256 == sha, Step.run_id != besides),
-                select(Recording.id).where(Recording.sha256 == sha),
-                select(Run.id).where(cast(col(Run.artefacts), String).contains(sha)),
-            )
-            used = any(session.exec(use).first() is not None for use in uses)
-        if not used:
-            storage.delete(sha)
+            stored_files.remove_unused(session, storage, sha, besides=besides)
 
 
 class Watched:

@@ -13,12 +13,10 @@ import logging
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import String, cast, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, delete, select
 
@@ -27,6 +25,7 @@ from api.audit import record
 from api.columns import now
 from api.problems import not_found
 from api.scope import take_the_pen
+from api.stored_files import files_in_use, remove_unused
 from api.tables import (
     Consent,
     IdempotencyKey,
@@ -183,38 +182,11 @@ def collect(site: "Site") -> int:
             _forget_run(site, run_id)
         with site.database.system("a file of a deleted lesson") as session:
             if sha is not None:
-                gone += _remove_unused(site, session, sha)
+                gone += remove_unused(session, site.storage, sha)
             session.exec(delete(Removal).where(col(Removal.id) == removal_id))
     if waiting:
         _tidy(site)
     return gone
-
-
-def hold(session: Session, sha: str) -> None:
-    """Until the transaction ends, the file `sha` is not removed by others.
-
-    On SQLite by being its one writer, on PostgreSQL by an advisory lock.
-    """
-    connection = session.connection()
-    take_the_pen(connection)
-    if connection.dialect.name == "postgresql":
-        lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
-        connection.execute(lock, {"name": f"file {sha}"})
-
-
-def _remove_unused(site: "Site", session: Session, sha: str) -> bool:
-    """Delete the file unless a row refers to it."""
-    hold(session, sha)
-    uses: tuple[Any, ...] = (
-        select(Recording.id).where(Recording.sha256 == sha),
-        select(Step.id).where(Step.sha256 == sha),
-        select(Run.id).where(cast(col(Run.artefacts), String).contains(sha)),
-    )
-    if any(session.exec(use).first() is not None for use in uses):
-        return False
-    there = site.storage.exists(sha)
-    site.storage.delete(sha)
-    return there
 
 
 def _forget_run(site: "Site", run_id: str) -> None:
@@ -241,16 +213,8 @@ def _remove_orphans(site: "Site", moment: datetime) -> int:
     for sha in old:
         if sha not in used:
             with site.database.system("a stored file without a row") as session:
-                gone += _remove_unused(site, session, sha)
+                gone += remove_unused(session, site.storage, sha)
     return gone
-
-
-def files_in_use(session: Session) -> Iterator[str]:
-    """Addresses of every stored file that a row refers to."""
-    yield from session.exec(select(Recording.sha256))
-    yield from (sha for sha in session.exec(select(Step.sha256)) if sha is not None)
-    for artefacts in session.exec(select(Run.artefacts)):
-        yield from artefacts.values()
 
 
 def _tidy(site: "Site") -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import URL, func, inspect, make_url, select
 from sqlmodel import Session, SQLModel
 
 from api.db import Database
-from api.retention import files_in_use
+from api.stored_files import files_in_use
 from observer.errors import ObserverError, UsageError
 
 _SYSTEM = "-c observer.system=on"
