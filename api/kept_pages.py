@@ -1,15 +1,18 @@
 """Reports that a worker renders beforehand, so that nobody waits for the first view.
 
-A kept page is an artefact of its run: gzip of a line that says what it is about, and the page with
-gaps for what may change afterwards. Its name says what it was made with. A page made with another
-version of the program, about another medium than the reader is given, or with names masked by
-another class list, does not count: it is rendered as it is read, until `observer rerender`.
+A kept page is an artefact of its run: a line of JSON that says what it is about, and the page in
+compressed parts with gaps between them for what may change afterwards. A reader gets the parts as
+they are, and only what fills the gaps is compressed then. Its name says what it was made with. A
+page made with another version of the program, about another medium than the reader is given, or
+with names masked by another class list, does not count: it is rendered as it is read, until
+`observer rerender`.
 """
 
 import gzip
 import hashlib
 import html
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +21,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import escape
+
 from api.masking import masked as without_names
 from api.pages import page_texts
 from api.render.bundle import program_address
@@ -25,6 +30,7 @@ from api.render.drawings import Drawing, all_drawings, packed, unpacked
 from api.render.html import Frame, render_html
 from api.render.texts import texts
 from api.render.view import lesson_length, split_question
+from api.spliced_gzip import Part, member, part
 from observer.errors import Language
 from observer.observation import Observation
 from observer.report import claims
@@ -44,6 +50,10 @@ PLAYABLE = frozenset(
 GAP = "\ue000"
 """Around the name of a gap: for private use, so that hardly any text holds it."""
 TITLE, LESSON = f"{GAP}title{GAP}", f"{GAP}lesson{GAP}"
+FORMAT = "parts 1"
+"""How a page is kept; to be changed with it, so that those kept otherwise are not found."""
+_GAPS = re.compile(f"({TITLE}|{LESSON})")
+_POLICY = re.compile(r'http-equiv="Content-Security-Policy" content="([^"]*)"')
 SOURCES = (
     *("templates/report.html.j2", "templates/report", "static/report.css", "static/report"),
     *("locale/zh.json", "locale/en.json"),
@@ -96,8 +106,8 @@ def keep_pages(
         made[drawings_name(language)] = packed(drawn)
         for masked, about in shown.items():
             page = rendered(about, medium, TITLE, LESSON, language, drawn)
-            stamp = _stamp(medium, students if masked else None)
-            made[page_name(language, masked)] = _stamped(page, stamp)
+            names = students if masked else None
+            made[page_name(language, masked)] = in_parts(page, medium, names)
     kept = {}
     for name, content in made.items():
         file = folder / name
@@ -129,6 +139,25 @@ def rendered(
     )
 
 
+def in_parts(page: str, medium: str | None, students: Sequence[str] | None) -> bytes:
+    """The file of a page with gaps, made for `kept_page`.
+
+    Its first line lists the gaps by name, and of each part what it takes to find it in the file and
+    to put it together with others; and the page's policy, which is not to be looked for each time.
+    """
+    listed: list[str | tuple[int, int, int, int]] = []
+    deflated = []
+    for text in _GAPS.split(page):
+        if text in {TITLE, LESSON}:
+            listed.append(text)
+        else:
+            made = part(text.encode())
+            listed.append((len(made.deflated), made.size, made.crc, made.shift))
+            deflated.append(made.deflated)
+    about = {"stamp": _stamp(medium, students), "policy": policy_of(page), "parts": listed}
+    return b"\n".join((json.dumps(about).encode(), b"".join(deflated)))
+
+
 def kept_page(
     storage: "Storage",
     sha: str,
@@ -136,16 +165,32 @@ def kept_page(
     students: Sequence[str] | None,
     title: str,
     lesson_id: str,
-) -> bytes | None:
-    """The page at this address with its gaps filled; None where it has to be rendered anew.
+) -> tuple[bytes, str] | None:
+    """(the page at this address with its gaps filled, as gzip; its policy); None where it has to be
+    rendered anew.
 
-    `students` is the class list of today, None for a page with names.
+    `students` is the class list of today, None for a page with names. Nothing is unpacked here, so
+    damage would show in a browser only; whether the file is what was put, its address tells.
     """
-    page = _read(storage, sha, _stamp(medium, students))
-    if page is None:
+    with storage.open(sha) as file:
+        content = file.read()
+    if hashlib.sha256(content).hexdigest() != sha:
         return None
-    named = page.replace(TITLE.encode(), html.escape(title).encode())
-    return named.replace(LESSON.encode(), lesson_id.encode())
+    line, _, deflated = content.partition(b"\n")
+    try:
+        about = json.loads(line)
+    except ValueError:  # kept in an older format
+        return None
+    if about["stamp"] != _stamp(medium, students):
+        return None
+    gaps = {TITLE: part(escape(title).encode()), LESSON: part(escape(lesson_id).encode())}
+    return member(_filled(about["parts"], deflated, gaps)), about["policy"]
+
+
+def policy_of(page: str) -> str:
+    """The content security policy that a page holds, for its header."""
+    policy = _POLICY.search(page)
+    return html.unescape(policy.group(1)) if policy else "default-src 'none'"
 
 
 def kept_drawings(storage: "Storage", sha: str) -> tuple[Drawing, ...]:
@@ -168,27 +213,29 @@ def found(observation: Observation, language: Language) -> list[tuple[str, str]]
     return [(c.id, split_question(c.text)[0]) for c in told]
 
 
-def _stamp(medium: str | None, students: Sequence[str] | None) -> str:
+def _stamp(medium: str | None, students: Sequence[str] | None) -> dict[str, str | None]:
     """What a page is about; of the class list only a digest."""
     names = None if students is None else hashlib.sha256(repr(tuple(students)).encode()).hexdigest()
-    return json.dumps({"medium": medium, "students": names})
+    return {"medium": medium, "students": names}
 
 
-def _stamped(text: str, stamp: str) -> bytes:
-    return gzip.compress(f"{stamp}\n{text}".encode(), 6, mtime=0)
-
-
-def _read(storage: "Storage", sha: str, wanted: str) -> bytes | None:
-    """In bytes: a megabyte of Chinese is twice that as text, and copied for every gap."""
-    with storage.open(sha) as file:
-        stamp, _, content = gzip.decompress(file.read()).partition(b"\n")
-    return content if stamp == wanted.encode() else None
+def _filled(listed: list[str | list[int]], deflated: bytes, gaps: dict[str, Part]) -> list[Part]:
+    """The parts of a page with what fills its gaps between them."""
+    parts, start = [], 0
+    for one in listed:
+        if isinstance(one, str):
+            parts.append(gaps[one])
+        else:
+            length, size, crc, shift = one
+            parts.append(Part(deflated[start : start + length], size, crc, shift))
+            start += length
+    return parts
 
 
 @cache
 def rendering() -> str:
     """What pages are made with here: the version and the templates, styles, scripts and texts."""
-    digest = hashlib.sha256(f"{version('observer')} {program_address()}".encode())
+    digest = hashlib.sha256(f"{version('observer')} {program_address()} {FORMAT}".encode())
     for name in SOURCES:
         for path, content in _files(files("api").joinpath(*name.split("/")), name):
             digest.update(f"{path} {len(content)} ".encode() + content)

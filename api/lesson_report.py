@@ -8,10 +8,8 @@ could not foresee is rendered here, which takes a tenth of a second and more.
 
 import gzip
 import hashlib
-import html
-import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,6 +26,7 @@ from api.kept_pages import (
     kept_page,
     medium_of,
     page_name,
+    policy_of,
     rendered,
     rendering,
 )
@@ -58,12 +57,17 @@ KEY_FIGURES = (
 """Shown on the lesson's page, where measured."""
 _ONE_AT_A_TIME = threading.Lock()
 """Pages rendered side by side gain nothing on shared cores, and each takes tens of megabytes."""
-_POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]*)"')
 
 
 def newest_done(db: Session, lesson: Lesson) -> Run | None:
     """The lesson's newest finished run that left an observation."""
-    return reported_in(db.exec(select(Run).where(Run.lesson_id == lesson.id)))
+    return reported_in(runs_of(db, lesson))
+
+
+def runs_of(db: Session, lesson: Lesson) -> Sequence[Run]:
+    """The lesson's runs, the newest first."""
+    newest = (col(Run.created).desc(), col(Run.id))
+    return db.exec(select(Run).where(Run.lesson_id == lesson.id).order_by(*newest)).all()
 
 
 def reported_in(runs: Iterable[Run]) -> Run | None:
@@ -138,7 +142,8 @@ def report_page(
     }
     if request.headers.get("if-none-match") == asked.tag:
         return Response(status_code=304, headers=headers)
-    page, headers["Content-Security-Policy"] = _page(asked)
+    page, policy = _kept(asked) or _page(asked)
+    headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
     else:
@@ -146,19 +151,22 @@ def report_page(
     return Response(page, media_type="text/html; charset=utf-8", headers=headers)
 
 
-@lru_cache(maxsize=48)
-def _page(asked: _Asked) -> tuple[bytes, str]:
-    """(the page, compressed; its policy)."""
+def _kept(asked: _Asked) -> tuple[bytes, str] | None:
+    """(the page as the worker has kept it, compressed; its policy)."""
     kept = asked.run.artefacts.get(page_name(asked.language, asked.students is not None))
-    page = kept and kept_page(
+    if kept is None:
+        return None
+    return kept_page(
         asked.storage, kept, asked.medium, asked.students, asked.title, asked.lesson_id
     )
-    if not page:
-        with _ONE_AT_A_TIME:
-            page = _rendered(asked).encode()
-    policy = _POLICY.search(page)
-    told = html.unescape(policy.group(1).decode()) if policy else "default-src 'none'"
-    return gzip.compress(page, 1, mtime=0), f"{told}; frame-ancestors 'none'"
+
+
+@lru_cache(maxsize=48)
+def _page(asked: _Asked) -> tuple[bytes, str]:
+    """(the page where none is kept, made now and compressed; its policy)."""
+    with _ONE_AT_A_TIME:
+        page = _rendered(asked)
+    return gzip.compress(page.encode(), 1, mtime=0), policy_of(page)
 
 
 def _rendered(asked: _Asked) -> str:

@@ -1,6 +1,10 @@
 """Reports rendered beforehand: they are what would be rendered now, or they are not used."""
 
+import gzip
+import html
+import re
 import wave
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +13,18 @@ from sqlmodel import select
 from starlette.testclient import TestClient
 
 from api import kept_pages, lesson_report
-from api.kept_pages import kept_page, page_name
+from api.kept_pages import (
+    LESSON,
+    TITLE,
+    drawings_name,
+    in_parts,
+    kept_drawings,
+    kept_page,
+    page_name,
+    rendered,
+)
 from api.rerender_cli import outdated, renew
+from api.storage import LocalStorage, Storage
 from api.tables import Run, Share
 from tests.furnished import Furnished, furnish
 from tests.service_site import client_of, site_in
@@ -73,6 +87,140 @@ def test_a_kept_report_is_what_would_be_rendered(
     assert again == findings
 
 
+TITLES = {
+    "Chinese": "三角形的内角和",
+    "special in HTML": """分数 <script>alert("1")</script> & 'x' &amp;""",
+    "empty": "",
+    "very long": "很长的标题 & " * 6000,
+    "like a gap": f"{LESSON}{TITLE}",
+    "like what stands around a gap": "</title><h1>",
+}
+
+
+def test_gaps_are_filled_to_exactly_the_page_that_would_be_rendered(kept: Kept) -> None:
+    """For any title: readers with a kept page and those with a rendered one see the same bytes."""
+    full, run = kept
+    assert renew(full.site, run.id)
+    storage, run = full.site.storage, run_of(full)
+    drawn = kept_drawings(storage, run.artefacts[drawings_name("zh")])
+    observation = lesson_report.observation_of(storage, run)
+    sha = run.artefacts[page_name("zh", False)]
+    for kind, title in TITLES.items():
+        filled = kept_page(storage, sha, "media", None, title, full.lesson.id)
+        now = rendered(observation, "media", title, full.lesson.id, "zh", drawn)
+        assert filled is not None
+        assert one_member(filled[0]) == now.encode(), f"a title that is {kind}"
+
+
+def one_member(page: bytes) -> bytes:
+    """What a browser reads: of several gzip members it would show the first only."""
+    reader = zlib.decompressobj(31)
+    read = reader.decompress(page)
+    assert reader.eof
+    assert reader.unused_data == b""
+    assert read == gzip.decompress(page), "which checks length and CRC"
+    return read
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "",
+        TITLE,
+        f"{TITLE}{LESSON}",
+        f"{LESSON}{LESSON}, 然后 {TITLE}{TITLE}",
+        f"在前 {TITLE} 在后 {LESSON}\n",
+        "没有空位",
+    ],
+)
+def test_gaps_may_stand_anywhere(tmp_path: Path, page: str) -> None:
+    """Side by side, at the ends, or nowhere: templates are free to use title and address."""
+    storage, sha = put(tmp_path, in_parts(page, "media", None))
+    filled = kept_page(storage, sha, "media", None, "课 & 题", "17")
+    assert filled is not None
+    told = page.replace(TITLE, "课 &amp; 题").replace(LESSON, "17")
+    assert one_member(filled[0]) == told.encode()
+
+
+def put(folder: Path, content: bytes) -> tuple[Storage, str]:
+    """(a storage with this file, its address)."""
+    (folder / "file").write_bytes(content)
+    storage = LocalStorage(folder / "stored")
+    return storage, storage.put(folder / "file")
+
+
+def test_the_policy_in_the_header_is_the_pages_own(kept: Kept) -> None:
+    """Its hashes must fit the scripts inside, or the browser runs none of them."""
+    full, run = kept
+    browser = reader(full, "teacher")
+    address = f"/lessons/{full.lesson.id}/report"
+    rendered_now = browser.get(address)
+    assert renew(full.site, run.id)
+    answer = browser.get(address)
+    inside = re.search('Content-Security-Policy" content="([^"]*)"', answer.text)
+    assert inside is not None
+    policy = html.unescape(inside.group(1))
+    assert "script-src 'sha256-" in policy
+    assert answer.headers["content-security-policy"] == f"{policy}; frame-ancestors 'none'"
+    assert rendered_now.headers["content-security-policy"] == f"{policy}; frame-ancestors 'none'"
+
+
+def test_a_reader_without_gzip_gets_the_same_page(kept: Kept) -> None:
+    full, run = kept
+    assert renew(full.site, run.id)
+    packed = reader(full, "teacher").get(f"/lessons/{full.lesson.id}/report")
+    assert packed.headers["content-encoding"] == "gzip"
+    plain = reader(full, "teacher").get(
+        f"/lessons/{full.lesson.id}/report", headers={"accept-encoding": "identity"}
+    )
+    assert "content-encoding" not in plain.headers
+    assert plain.content == packed.content
+
+
+def test_kept_pages_do_not_stay_in_memory(kept: Kept) -> None:
+    """What a deleted lesson leaves there would be shown no more, but it would be there."""
+    full, run = kept
+    assert renew(full.site, run.id)
+    report(full, "teacher")
+    assert lesson_report._page.cache_info().currsize == 0
+    stored = full.site.storage.path(run_of(full).artefacts[page_name("zh", False)])
+    assert stored is not None
+    stored.write_bytes(b"")
+    report(full, "teacher")
+    assert lesson_report._page.cache_info().currsize == 1, "rendered, which is not done twice"
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "first line", "middle", "last byte"])
+def test_a_damaged_page_is_rendered_anew(kept: Kept, damage: str) -> None:
+    """Nobody would notice before the browser, which can only say that it cannot show the page."""
+    full, run = kept
+    assert renew(full.site, run.id)
+    whole = report(full, "teacher")
+    stored = full.site.storage.path(run_of(full).artefacts[page_name("zh", False)])
+    assert stored is not None
+    content = stored.read_bytes()
+    if damage in {"cut", "empty"}:
+        stored.write_bytes(content[: len(content) // 2 if damage == "cut" else 0])
+    else:
+        place = {"first line": 3, "middle": len(content) // 2, "last byte": -1}[damage]
+        changed = bytearray(content)
+        changed[place] ^= 1
+        stored.write_bytes(changed)
+    assert report(full, "teacher") == whole
+
+
+def test_pages_kept_in_another_format_are_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have other names, so that `observer rerender` finds their runs; one read all the same
+    is none."""
+    storage, sha = put(tmp_path, gzip.compress(b'{"medium": "media", "students": null}\n<p>'))
+    assert kept_page(storage, sha, "media", None, "课", "1") is None
+    before = kept_pages.rendering.__wrapped__()
+    monkeypatch.setattr(kept_pages, "FORMAT", "another")
+    assert kept_pages.rendering.__wrapped__() != before
+
+
 def test_a_new_title_is_there_at_once_and_stays_text(kept: Kept) -> None:
     full, run = kept
     assert renew(full.site, run.id)
@@ -82,7 +230,7 @@ def test_a_new_title_is_there_at_once_and_stays_text(kept: Kept) -> None:
     )
     assert answer.status_code == 200
     page = report(full, "teacher")
-    assert "分数 &lt;script&gt;alert(&#34;1&#34;)" in page.replace("&quot;", "&#34;")
+    assert "分数 &lt;script&gt;alert(&#34;1&#34;)" in page
     assert "<script>alert" not in page
 
 
