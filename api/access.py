@@ -7,7 +7,9 @@ closed to them as to anybody else. `api.rules` says this as SQL conditions, `api
 on every statement of a person's session, and PostgreSQL has them once more as row-level security.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -16,6 +18,9 @@ from api.tables import Lesson, Membership, Position, School, User
 
 BOTH_SCOPES = frozenset({"read", "write"})
 """What a browser has; an API token may have less."""
+FEW = {"few": True}
+"""Execution options of a statement that an index narrows to few lessons without their scope: each
+is then asked whether the person sees it, where else all that they see are listed first."""
 REACHED_BY_DISTRICT_SHARES = frozenset({Position.LEADER, Position.RESEARCHER})
 
 
@@ -74,27 +79,38 @@ class Actor:
         return frozenset(m.district_id for m in self.memberships if m.district_id is not None)
 
 
+PLACES: tuple[Any, ...] = (
+    Membership.position, Membership.school_id, Membership.district_id, School.district_id
+)  # fmt: skip
+"""Columns of a membership and its school, which `actor_in` reads."""
+
+
 def actor_of(session: Session, user: User, scopes: frozenset[str] = BOTH_SCOPES) -> Actor:
     """The actor that `user` is, read in a system session; an inactive user has no memberships."""
-    rows = session.exec(
-        select(Membership, School.district_id)
+    places = session.execute(
+        select(Membership)
+        .with_only_columns(*PLACES)
         .join(School, col(School.id) == Membership.school_id, isouter=True)
-        .where(Membership.user_id == user.id)
+        .where(col(Membership.user_id) == user.id)
         .order_by(col(Membership.id))
-    ).all()
+    )
+    return actor_in(places if user.active else (), user.id, user.name, user.language, scopes)
+
+
+def actor_in(
+    places: Iterable[Sequence[Any]],
+    user_id: str,
+    name: str,
+    language: str,
+    scopes: frozenset[str] = BOTH_SCOPES,
+) -> Actor:
+    """The person with these memberships, each as `PLACES` has them."""
     belongings = tuple(
-        Belonging(Position(m.position), m.school_id, district or m.district_id)
-        for m, district in rows
-        if user.active
+        Belonging(Position(position), school, of_school or district)
+        for position, school, district, of_school in places
     )
-    return Actor(
-        user_id=user.id,
-        name=user.name,
-        language=user.language,
-        memberships=belongings,
-        administrator=any(b.position is Position.ADMINISTRATOR for b in belongings),
-        scopes=scopes,
-    )
+    administrator = any(b.position is Position.ADMINISTRATOR for b in belongings)
+    return Actor(user_id, name, language, belongings, administrator, scopes)
 
 
 def may_write(session: Session, actor: Actor, lesson: Lesson) -> bool:  # noqa: ARG001
@@ -109,7 +125,7 @@ def may_share(session: Session, actor: Actor, lesson: Lesson) -> bool:  # noqa: 
 
 def the_lesson(session: Session, lesson_id: str) -> Lesson:
     """A lesson that the session's person may see. Raises NotFoundError."""
-    lesson = session.get(Lesson, lesson_id)
+    lesson = session.get(Lesson, lesson_id, execution_options=FEW)
     if lesson is None:
         raise not_found()
     return lesson

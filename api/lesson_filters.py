@@ -111,10 +111,14 @@ def newest_is(states: tuple[str, ...]) -> ColumnElement[bool]:
 
 
 def conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
-    """What `wanted` narrows to; words also look at `User`, which the statement then joins."""
+    """What `wanted` narrows to."""
     for word in wanted.q.split():
-        columns = (Lesson.title, Lesson.topic, Lesson.subject, User.name)
-        yield or_(*(col(c).icontains(word, autoescape=True) for c in columns))
+        columns = (Lesson.title, Lesson.topic, Lesson.subject)
+        named = select(User.id).where(col(User.name).icontains(word, autoescape=True))
+        yield or_(
+            *(col(c).icontains(word, autoescape=True) for c in columns),
+            col(Lesson.teacher_id).in_(named),
+        )
     equal: dict[str, Any] = {
         "school": Lesson.school_id,
         "subject": Lesson.subject,

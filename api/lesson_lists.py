@@ -4,15 +4,15 @@ Every statement here runs in a person's own session, which sees what that person
 is filtered for access a second time.
 """
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, func, select
 
-from api.access import Actor
+from api.access import FEW, Actor
 from api.lesson_filters import (
     BROKEN,
     OPEN,
@@ -25,12 +25,23 @@ from api.lesson_filters import (
     newest_is,
     school_names,
 )
-from api.tables import Figure, Lesson, Run, RunState, User
+from api.tables import Figure, Lesson, Run, RunState
 
 SHEET = 25
 """Lessons on one page of the list."""
 TALK = ("teacher_share_of_lesson", "student_share_of_lesson")
 """The figures that a row of a list draws."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewestRun:
+    """What a list says of a lesson's newest run."""
+
+    id: str
+    state: str
+    stage: str
+    progress: float
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +53,9 @@ class LessonRow:
     teacher: str
     mine: bool
     """Whether the reader is its teacher or its uploader."""
-    runs: Sequence[Run] = ()
-    """The newest first."""
-    uploader: str = ""
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-
-    @property
-    def run(self) -> Run | None:
-        """The newest."""
-        return self.runs[0] if self.runs else None
-
-    @property
-    def talk(self) -> tuple[float, float] | None:
-        """Teacher's and students' share of the lesson, where both were measured."""
-        shares = [self.figures[n].value for n in TALK if n in self.figures]
-        if len(shares) != 2 or shares[0] is None or shares[1] is None:
-            return None
-        return shares[0], shares[1]
+    run: NewestRun | None = None
+    talk: tuple[float, float] | None = None
+    """Teacher's and students' share of the lesson, where both were measured."""
 
 
 def matching(
@@ -69,15 +66,17 @@ def matching(
     `offered` knows the names of their teachers and schools.
     """
     narrowed = list(conditions(actor, wanted))
-    base, count = select(Lesson), select(func.count(col(Lesson.id)))
-    if wanted.q:  # names of people cost a condition of their own, so only where they are asked for
-        base = base.join(User, col(User.id) == Lesson.teacher_id, isouter=True)
-        count = count.join(User, col(User.id) == Lesson.teacher_id, isouter=True)
-    ordered = base.where(*narrowed).order_by(
+    before = (max(1, number) - 1) * SHEET
+    ordered = select(Lesson).order_by(
         col(Lesson.held_on).desc().nulls_last(), col(Lesson.created).desc(), col(Lesson.id)
     )
-    total = session.exec(count.where(*narrowed)).one() if narrowed else offered.total
-    found = session.exec(ordered.offset((max(1, number) - 1) * SHEET).limit(SHEET)).all()
+    found = session.exec(ordered.where(*narrowed).offset(before).limit(SHEET)).all()
+    if not narrowed:
+        total = offered.total
+    elif 0 < len(found) < SHEET or (number <= 1 and not found):  # they end here
+        total = before + len(found)
+    else:
+        total = session.exec(select(func.count(col(Lesson.id))).where(*narrowed)).one()
     return rows_of(session, actor, found, offered), total
 
 
@@ -85,34 +84,51 @@ def rows_of(
     session: Session, actor: Actor, lessons: Sequence[Lesson], offered: Choices | None = None
 ) -> list[LessonRow]:
     """The lessons with what a list says of each, in four statements however many there are, and
-    in two where `offered` has the names; who uploaded them is told where it has not."""
+    in two where `offered` has the names."""
     if not lessons:
         return []
     ids = [lesson.id for lesson in lessons]
-    runs: dict[str, list[Run]] = defaultdict(list)
-    newest = (col(Run.created).desc(), col(Run.id))
-    for run in session.exec(select(Run).where(col(Run.lesson_id).in_(ids)).order_by(*newest)):
-        runs[run.lesson_id].append(run)
-    figures: dict[str, dict[str, Figure]] = defaultdict(dict)
-    wanted = select(Figure).where(col(Figure.lesson_id).in_(ids), col(Figure.name).in_(TALK))
-    for figure in session.exec(wanted.order_by(col(Figure.id))):
-        figures[figure.lesson_id][figure.name] = figure
+    runs, shares = _newest_runs(session, ids), _talk(session, ids)
     people, schools = (dict(offered.teachers), dict(offered.schools)) if offered else ({}, {})
-    wanted_names = {x.teacher_id for x in lessons} | {x.uploader_id for x in lessons if not offered}
-    people |= names_of(session, wanted_names - people.keys())
+    people |= names_of(session, {x.teacher_id for x in lessons} - people.keys())
     schools |= school_names(session, {x.school_id for x in lessons} - schools.keys())
     return [
         LessonRow(
             lesson=x,
             school=schools.get(x.school_id, ""),
             teacher=people.get(x.teacher_id or "", ""),
-            uploader=people.get(x.uploader_id or "", ""),
             mine=actor.user_id in (x.teacher_id, x.uploader_id),
-            runs=runs.get(x.id, ()),
-            figures=figures.get(x.id, {}),
+            run=runs.get(x.id),
+            talk=shares.get(x.id),
         )
         for x in lessons
     ]
+
+
+# Columns, not rows of the tables' classes: those cost ten times as much to make, and a run's hold
+# its artefacts as JSON.
+
+
+def _newest_runs(session: Session, lessons: Sequence[str]) -> dict[str, NewestRun]:
+    columns: tuple[Any, ...] = (Run.id, Run.state, Run.stage, Run.progress, Run.created)
+    wanted = (
+        select(Run)
+        .where(col(Run.lesson_id).in_(lessons))
+        .with_only_columns(col(Run.lesson_id), *columns)
+    )
+    found = session.execute(wanted.order_by(col(Run.created), col(Run.id).desc()))
+    return {lesson: NewestRun(*run) for lesson, *run in found}
+
+
+def _talk(session: Session, lessons: Sequence[str]) -> dict[str, tuple[float, float]]:
+    wanted = (
+        select(Figure.lesson_id, Figure.name, Figure.value)
+        .where(col(Figure.lesson_id).in_(lessons), col(Figure.name).in_(TALK))
+        .order_by(col(Figure.id))
+    )
+    values = {(lesson, name): value for lesson, name, value in session.exec(wanted)}
+    pairs = {x: (values.get((x, TALK[0])), values.get((x, TALK[1]))) for x in lessons}
+    return {x: (a, b) for x, (a, b) in pairs.items() if a is not None and b is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +147,12 @@ class Desk:
 def desk(session: Session, actor: Actor) -> Desk:
     """What the home page shows to `actor`."""
     mine = is_mine(actor)
-
-    def listed(*conditions: ColumnElement[bool], limit: int = 6) -> Sequence[Lesson]:
-        order = (col(Lesson.created).desc(), col(Lesson.id))
-        statement: Select[Any] = select(Lesson).where(*conditions).order_by(*order)
-        return session.scalars(statement.limit(limit)).all()
-
     lists = (
-        listed(mine, newest_is(OPEN), limit=8),
-        listed(mine, newest_is(BROKEN)),
-        listed(mine, col(Lesson.consent_id).is_(None)),
+        _listed(session, mine, newest_is(OPEN), limit=8, options=FEW),
+        _listed(session, mine, newest_is(BROKEN), options=FEW),
+        _listed(session, mine, col(Lesson.consent_id).is_(None), options=FEW),
         _reported(session, actor),
-        listed(is_not_mine(actor)),
+        _listed(session, is_not_mine(actor)),
     )
     lessons = {lesson.id: lesson for found in lists for lesson in found}
     rows = {row.lesson.id: row for row in rows_of(session, actor, list(lessons.values()))}
@@ -157,15 +167,27 @@ def desk(session: Session, actor: Actor) -> Desk:
     )
 
 
-def _reported(session: Session, actor: Actor) -> list[Lesson]:
+def _listed(
+    session: Session,
+    *conditions: ColumnElement[bool],
+    limit: int = 6,
+    options: Mapping[str, Any] | None = None,
+) -> Sequence[Lesson]:
+    """The newest that fit."""
+    order = (col(Lesson.created).desc(), col(Lesson.id))
+    statement = select(Lesson).where(*conditions).order_by(*order).limit(limit)
+    return session.exec(statement, execution_options=options or {}).all()
+
+
+def _reported(session: Session, actor: Actor) -> Sequence[Lesson]:
     """The person's lessons with the newest finished runs."""
-    mine = select(Lesson.id).where(is_mine(actor))
-    newest = session.exec(
-        select(Run.lesson_id)
-        .where(Run.state == RunState.DONE.value, col(Run.lesson_id).in_(mine))
-        .order_by(col(Run.created).desc(), col(Run.id))
-        .limit(20)
-    ).all()
-    ids = list(dict.fromkeys(newest))[:10]
-    found = {x.id: x for x in session.exec(select(Lesson).where(col(Lesson.id).in_(ids)))}
-    return [found[i] for i in ids]
+    ended = (
+        select(func.max(Run.created))
+        .where(Run.lesson_id == Lesson.id, Run.state == RunState.DONE.value)
+        .correlate(Lesson)
+        .scalar_subquery()
+    )
+    newest = (
+        select(Lesson).where(is_mine(actor)).order_by(ended.desc().nulls_last(), col(Lesson.id))
+    )
+    return session.exec(newest.limit(10), execution_options=FEW).all()

@@ -298,10 +298,11 @@ class Run(SQLModel, table=True):
     __table_args__ = (
         _one_of("state", RunState),
         Index("ix_run_state_lesson", "state", "lesson_id"),
+        Index("ix_run_newest", "lesson_id", "created", "state"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
-    lesson_id: str = Field(sa_column=_to("lesson.id"))
+    lesson_id: str = Field(sa_column=_to("lesson.id", index=False))
     batch_id: str | None = Field(
         default=None, sa_column=_to("batch.id", nullable=True, ondelete="SET NULL")
     )
@@ -386,13 +387,22 @@ class Share(SQLModel, table=True):
         Index("uq_share_person", "lesson_id", "user_id", unique=True),
         Index("uq_share_school", "lesson_id", "school_id", unique=True),
         Index("uq_share_district", "lesson_id", "district_id", unique=True),
+        Index("ix_share_user_lesson", "user_id", "lesson_id"),
+        Index("ix_share_school_lesson", "school_id", "lesson_id"),
+        Index("ix_share_district_lesson", "district_id", "lesson_id"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True, max_length=32)
     lesson_id: str = Field(sa_column=_to("lesson.id"))
-    user_id: str | None = Field(default=None, sa_column=_to("person.id", nullable=True))
-    school_id: str | None = Field(default=None, sa_column=_to("school.id", nullable=True))
-    district_id: str | None = Field(default=None, sa_column=_to("district.id", nullable=True))
+    user_id: str | None = Field(
+        default=None, sa_column=_to("person.id", nullable=True, index=False)
+    )
+    school_id: str | None = Field(
+        default=None, sa_column=_to("school.id", nullable=True, index=False)
+    )
+    district_id: str | None = Field(
+        default=None, sa_column=_to("district.id", nullable=True, index=False)
+    )
     shared_by: str | None = Field(
         default=None, sa_column=_to("person.id", nullable=True, ondelete="SET NULL")
     )

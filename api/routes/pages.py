@@ -13,8 +13,8 @@ from api.columns import now
 from api.deps import Db, Language, Me, TheSite
 from api.exports import may_have_names
 from api.lesson_filters import Filters, choices, names_of, school_names
-from api.lesson_lists import SHEET, desk, matching, rows_of
-from api.lesson_report import KEY_FIGURES, findings, key_figures, report_page, reported_in
+from api.lesson_lists import SHEET, LessonRow, desk, matching
+from api.lesson_report import KEY_FIGURES, findings, key_figures, report_page, reported_in, runs_of
 from api.pages import Sheet, render
 from api.problems import not_found
 from api.render.bundle import bundle, program_address
@@ -69,8 +69,17 @@ def lesson(
 ) -> HTMLResponse:
     """One lesson: its report, its figures, who may see it, what was done."""
     found = the_lesson(db, lesson_id)
-    row = rows_of(db, me, [found])[0]
-    reported = reported_in(row.runs)
+    runs = runs_of(db, found)
+    newest = runs[0] if runs else None
+    reported = reported_in(runs)
+    people = names_of(db, (found.teacher_id, found.uploader_id))
+    school = school_names(db, [found.school_id]).get(found.school_id, "")
+    row = LessonRow(
+        found,
+        school=school,
+        teacher=people.get(found.teacher_id or "", ""),
+        mine=me.user_id in (found.teacher_id, found.uploader_id),
+    )
     page = render(
         request,
         "lesson",
@@ -78,14 +87,15 @@ def lesson(
         language=language,
         row=row,
         lesson=found,
-        runs=row.runs,
+        runs=runs,
+        newest=newest,
         reported=reported,
         findings=findings(site.storage, reported, language) if reported else (),
-        place=site.jobs.queue_place(db, row.run) if row.run else 0,
+        place=site.jobs.queue_place(db, newest) if newest else 0,
         files=db.exec(select(Recording).where(Recording.lesson_id == found.id)).all(),
         consent=db.get(Consent, found.consent_id) if found.consent_id else None,
         figures=key_figures(db, found, KEY_FIGURES, language),
-        uploader=row.uploader,
+        uploader=people.get(found.uploader_id or "", ""),
         may_have_names=may_have_names(me, found),
         may_write=may_write(db, me, found),
         may_share=may_share(db, me, found),
@@ -105,8 +115,9 @@ def _shares(db: Session, lesson: Lesson) -> list[tuple[Share, str]]:
     names = names_of(db, [s.user_id for s in shares])
     names |= school_names(db, [s.school_id for s in shares if s.school_id])
     wanted = [s.district_id for s in shares if s.district_id]
-    found = db.exec(select(District.id, District.name).where(col(District.id).in_(wanted)))
-    names |= dict(found.all())
+    if wanted:
+        found = db.exec(select(District.id, District.name).where(col(District.id).in_(wanted)))
+        names |= dict(found.all())
     return [(s, names.get(s.user_id or s.school_id or s.district_id or "", "—")) for s in shares]
 
 
