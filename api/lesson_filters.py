@@ -61,6 +61,11 @@ class Filters:
         return {k: v for k in self.__dataclass_fields__ if (v := getattr(self, k))}
 
     @property
+    def few(self) -> bool:
+        """Whether an index leads to few lessons: one's own, or those whose runs wait or failed."""
+        return self.whose == "mine" or self.state in {"open", "failed"}
+
+    @property
     def seldom(self) -> bool:
         """Whether a field of the folded part narrows."""
         return any((self.type, self.round, self.since, self.until, self.school, self.whose))

@@ -65,18 +65,20 @@ def matching(
 
     `offered` knows the names of their teachers and schools.
     """
-    narrowed = list(conditions(actor, wanted))
+    narrowed, options = list(conditions(actor, wanted)), FEW if wanted.few else {}
     before = (max(1, number) - 1) * SHEET
     ordered = select(Lesson).order_by(
         col(Lesson.held_on).desc().nulls_last(), col(Lesson.created).desc(), col(Lesson.id)
     )
-    found = session.exec(ordered.where(*narrowed).offset(before).limit(SHEET)).all()
+    page = ordered.where(*narrowed).offset(before).limit(SHEET)
+    found = session.exec(page, execution_options=options).all()
     if not narrowed:
         total = offered.total
     elif 0 < len(found) < SHEET or (number <= 1 and not found):  # they end here
         total = before + len(found)
     else:
-        total = session.exec(select(func.count(col(Lesson.id))).where(*narrowed)).one()
+        count = select(func.count(col(Lesson.id))).where(*narrowed)
+        total = session.exec(count, execution_options=options).one()
     return rows_of(session, actor, found, offered), total
 
 

@@ -141,16 +141,7 @@ def upgrade() -> None:
     for table, (sees, writes) in POLICIES.items():
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
-        for name, command, rule in (
-            ("sees", "SELECT USING", sees),
-            ("adds", "INSERT WITH CHECK", writes),
-            ("changes", "UPDATE USING", writes),
-            ("removes", "DELETE USING", writes),
-        ):
-            op.execute(
-                f"CREATE POLICY {name} ON {table} FOR {command}"
-                f" ((SELECT observer_system()) OR ({rule}))"
-            )
+        add_policies(table, sees, writes)
     op.execute(
         "CREATE FUNCTION observer_append_only() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN RAISE EXCEPTION 'the audit is append-only'; END $$"
@@ -159,6 +150,20 @@ def upgrade() -> None:
         op.execute(
             f"CREATE TRIGGER auditentry_no_{name} BEFORE {when} ON auditentry"
             f" FOR EACH {name} EXECUTE FUNCTION observer_append_only()"
+        )
+
+
+def add_policies(table: str, sees: str, writes: str) -> None:
+    """Who sees a row of this table and who may write one, beside the service itself."""
+    for name, command, rule in (
+        ("sees", "SELECT USING", sees),
+        ("adds", "INSERT WITH CHECK", writes),
+        ("changes", "UPDATE USING", writes),
+        ("removes", "DELETE USING", writes),
+    ):
+        op.execute(
+            f"CREATE POLICY {name} ON {table} FOR {command}"
+            f" ((SELECT observer_system()) OR ({rule}))"
         )
 
 
@@ -172,7 +177,7 @@ def _functions() -> None:
         " $$ SELECT nullif(current_setting('observer.user', true), '')::varchar $$"
     )
     for name, query in LISTS.items():
-        _as_the_service(name, "SETOF varchar", f"RETURN QUERY {query};", rows="ROWS 100")
+        add_list(name, query)
     _as_the_service(
         "administrator",
         "boolean",
@@ -180,6 +185,11 @@ def _functions() -> None:
         " WHERE m.user_id = (SELECT observer_user()) AND m.position = 'administrator');",
         result="found_one",
     )
+
+
+def add_list(name: str, query: str) -> None:
+    """A function that lists identifiers."""
+    _as_the_service(name, "SETOF varchar", f"RETURN QUERY {query};", rows="ROWS 100")
 
 
 def _as_the_service(name: str, kind: str, work: str, *, result: str = "", rows: str = "") -> None:
