@@ -2,7 +2,7 @@
 
 import pytest
 from alembic import command
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, SQLModel, func, select
 
@@ -79,20 +79,24 @@ def test_a_role_past_the_policies_is_refused(postgres_superuser: str) -> None:
     database.close()
 
 
+def _as(database: Database, user: str, system: str = "") -> Connection:
+    """A connection that the policies take for this person's, or for the service's own."""
+    connection = database.engine.connect()
+    told = (
+        "SELECT set_config('observer.user', :user, true),"
+        " set_config('observer.system', :system, true)"
+    )
+    connection.execute(text(told), {"user": user, "system": system})
+    return connection
+
+
 def test_postgres_alone_keeps_the_rules(postgres_database: Database) -> None:
     """Raw SQL, which `api.scope` refuses, sees no more than the person does."""
     made = people(postgres_database)
     tables = ("lesson", "recording", "run", "step", "figure", "share")
 
     def counts(user: str, system: str = "") -> list[int]:
-        with postgres_database.engine.connect() as connection:
-            connection.execute(
-                text(
-                    "SELECT set_config('observer.user', :user, true),"
-                    " set_config('observer.system', :system, true)"
-                ),
-                {"user": user, "system": system},
-            )
+        with _as(postgres_database, user, system) as connection:
             found = [connection.scalar(text(f"SELECT count(*) FROM {t}")) for t in tables]
             # The functions of the policies hand back what they were lent.
             assert connection.scalar(text("SELECT current_setting('observer.system')")) == system
@@ -107,6 +111,38 @@ def test_postgres_alone_keeps_the_rules(postgres_database: Database) -> None:
         session.add(Share(lesson_id=made.lesson.id, district_id=made.district.id))
     assert counts(made.staff.id) == counts(made.neighbour.id) == [1, 1, 1, 1, 1, 1]
     assert counts(made.outsider.id) == [0, 0, 0, 0, 0, 0]
+
+
+def test_postgres_alone_knows_the_same_people(postgres_database: Database) -> None:
+    """No name and no school more than `api.rules` lets a person see, with and without a share."""
+    made = people(postgres_database)
+    for shared in (False, True):
+        if shared:
+            with postgres_database.session(actor(postgres_database, made.teacher)) as session:
+                session.add(Share(lesson_id=made.lesson.id, user_id=made.stranger.id))
+        for person in made.users().values():
+            with postgres_database.session(actor(postgres_database, person)) as session:
+                ruled = [set(session.exec(select(kind.name))) for kind in (User, School)]
+            with _as(postgres_database, person.id) as connection:
+                alone = [set(connection.scalars(select(kind.name))) for kind in (User, School)]
+            assert alone == ruled, (person.name, shared)
+        stranger = {"teacher", "researcher", "stranger"} if shared else {"stranger"}
+        with _as(postgres_database, made.stranger.id) as connection:
+            assert set(connection.scalars(select(User.name))) == stranger
+
+
+@pytest.mark.parametrize("table", ["recording", "run", "step", "figure"])
+def test_postgres_alone_lets_only_owners_write(postgres_database: Database, table: str) -> None:
+    """With whom a lesson is shared sees its parts, and changes and removes none of them."""
+    made = people(postgres_database)
+    with postgres_database.session(actor(postgres_database, made.teacher)) as session:
+        session.add(Share(lesson_id=made.lesson.id, user_id=made.stranger.id))
+    for person, written in ((made.stranger, 0), (made.researcher, 1), (made.teacher, 1)):
+        with _as(postgres_database, person.id) as connection:
+            assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 1
+            assert connection.execute(text(f"UPDATE {table} SET id = id")).rowcount == written
+            assert connection.execute(text(f"DELETE FROM {table}")).rowcount == written
+            connection.rollback()
 
 
 def test_a_session_commits_at_the_end_and_rolls_back_on_an_error(database: Database) -> None:
