@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import html
 import json
+import logging
 import re
 from collections.abc import Sequence
 from functools import cache
@@ -31,6 +32,7 @@ from api.render.html import Frame, render_html
 from api.render.texts import texts
 from api.render.view import lesson_length, split_question
 from api.spliced_gzip import Part, member, part
+from api.storage import MissingContent
 from observer.errors import Language
 from observer.observation import Observation
 from observer.report import claims
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from api.storage import Storage
     from api.tables import Recording, Run
 
+_log = logging.getLogger("observer.reports")
 KEPT = ("drawings.", "findings.", "report.")
 """How the names of such artefacts begin."""
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -172,9 +175,13 @@ def kept_page(
     `students` is the class list of today, None for a page with names. Nothing is unpacked here, so
     damage would show in a browser only; whether the file is what was put, its address tells.
     """
-    with storage.open(sha) as file:
-        content = file.read()
+    try:
+        with storage.open(sha) as file:
+            content = file.read()
+    except MissingContent:
+        content = b""
     if hashlib.sha256(content).hexdigest() != sha:
+        _log.warning("A kept report is missing or damaged in storage: %s", sha)
         return None
     line, _, deflated = content.partition(b"\n")
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, bindparam, or_
 from sqlmodel import Session, col, func, select
 
 from api.access import Actor
@@ -21,6 +21,8 @@ BROKEN = (RunState.FAILED.value, RunState.SET_ASIDE.value)
 KEPT = 60.0
 """Seconds for which the choices of the filters are kept."""
 MOST_KEPT = 256
+MOST_WORDS = 8
+"""Of a search; each is looked for in every lesson that the reader sees."""
 _kept: dict[Any, "Choices"] = {}
 _lock = threading.Lock()
 
@@ -30,7 +32,7 @@ class Filters:
     """What is looked for; an empty field does not narrow."""
 
     q: str = ""
-    """Words of the title, topic, subject or teacher's name."""
+    """Words of the title, topic, subject or teacher's name; the first eight count."""
     school: str = ""
     subject: str = ""
     grade: str = ""
@@ -59,6 +61,11 @@ class Filters:
     def values(self) -> dict[str, str]:
         """The fields that narrow."""
         return {k: v for k in self.__dataclass_fields__ if (v := getattr(self, k))}
+
+    @property
+    def words(self) -> list[str]:
+        """What is searched for."""
+        return list(dict.fromkeys(self.q.split()))[:MOST_WORDS]
 
     @property
     def few(self) -> bool:
@@ -115,14 +122,16 @@ def newest_is(states: tuple[str, ...]) -> ColumnElement[bool]:
     return and_(ever, newest)
 
 
-def conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
-    """What `wanted` narrows to."""
-    for word in wanted.q.split():
+def conditions(
+    actor: Actor, wanted: Filters, teachers: Sequence[tuple[str, str]]
+) -> Iterable[ColumnElement[bool]]:
+    """What `wanted` narrows to. `teachers` are those of `Choices`, whose names are searched: the
+    database would ask of everybody with such a name whether the reader may know them."""
+    for word in wanted.words:
         columns = (Lesson.title, Lesson.topic, Lesson.subject)
-        named = select(User.id).where(col(User.name).icontains(word, autoescape=True))
         yield or_(
             *(col(c).icontains(word, autoescape=True) for c in columns),
-            col(Lesson.teacher_id).in_(named),
+            _taught_by([i for i, name in teachers if word.casefold() in name.casefold()]),
         )
     equal: dict[str, Any] = {
         "school": Lesson.school_id,
@@ -148,6 +157,13 @@ def conditions(actor: Actor, wanted: Filters) -> Iterable[ColumnElement[bool]]:
         yield is_mine(actor)
     elif wanted.whose == "shared":
         yield is_not_mine(actor)
+
+
+def _taught_by(teachers: Sequence[str]) -> ColumnElement[bool]:
+    """Written into the statement: as parameters, a large district's would be too many."""
+    return col(Lesson.teacher_id).in_(
+        bindparam(None, teachers, expanding=True, literal_execute=True)
+    )
 
 
 def is_mine(actor: Actor) -> ColumnElement[bool]:

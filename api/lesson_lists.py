@@ -65,7 +65,8 @@ def matching(
 
     `offered` knows the names of their teachers and schools.
     """
-    narrowed, options = list(conditions(actor, wanted)), FEW if wanted.few else {}
+    narrowed = list(conditions(actor, wanted, offered.teachers))
+    options = FEW if wanted.few else {}
     before = (max(1, number) - 1) * SHEET
     ordered = select(Lesson).order_by(
         col(Lesson.held_on).desc().nulls_last(), col(Lesson.created).desc(), col(Lesson.id)

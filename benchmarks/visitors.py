@@ -49,6 +49,7 @@ def address_of(page: str, who: Visitor, chance: random.Random) -> str:
         f"subject={chance.choice(SUBJECTS)}",
         f"school={who.school}&state=done",
         "q=三角形",
+        "q=老师1 内角",
         "whose=mine&page=2",
         "state=failed",
     )

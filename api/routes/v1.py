@@ -28,12 +28,12 @@ from api.idempotency import Key, once
 from api.intake import new_lesson
 from api.jobs import IN_BATCH, INTERACTIVE, Options
 from api.lesson_data import LessonData
-from api.lesson_filters import Filters, conditions
+from api.lesson_filters import Filters, choices, conditions
 from api.lesson_report import newest_done, observation_of
 from api.masking import class_list
 from api.problems import ConflictError, InvalidError, not_found
 from api.retention import delete_lesson
-from api.tables import ENDS, Figure, Lesson, LessonType, Run, RunState, Share, User
+from api.tables import ENDS, Figure, Lesson, LessonType, Run, RunState, Share
 
 router = APIRouter(prefix="/api/v1", tags=["lessons"])
 LessonId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -66,8 +66,7 @@ def list_lessons(
     }  # fmt: skip
     wanted = (
         select(Lesson)
-        .join(User, col(User.id) == Lesson.teacher_id, isouter=True)
-        .where(*conditions(me, Filters.of(said)))
+        .where(*conditions(me, Filters.of(said), choices(db, me).teachers if q else ()))
         .order_by(col(Lesson.created).desc(), col(Lesson.id).desc())
         .limit(limit + 1)
     )

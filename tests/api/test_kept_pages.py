@@ -190,7 +190,7 @@ def test_kept_pages_do_not_stay_in_memory(kept: Kept) -> None:
     assert lesson_report._page.cache_info().currsize == 1, "rendered, which is not done twice"
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "first line", "middle", "last byte"])
+@pytest.mark.parametrize("damage", ["missing", "cut", "empty", "first line", "middle", "last byte"])
 def test_a_damaged_page_is_rendered_anew(kept: Kept, damage: str) -> None:
     """Nobody would notice before the browser, which can only say that it cannot show the page."""
     full, run = kept
@@ -199,7 +199,9 @@ def test_a_damaged_page_is_rendered_anew(kept: Kept, damage: str) -> None:
     stored = full.site.storage.path(run_of(full).artefacts[page_name("zh", False)])
     assert stored is not None
     content = stored.read_bytes()
-    if damage in {"cut", "empty"}:
+    if damage == "missing":
+        stored.unlink()
+    elif damage in {"cut", "empty"}:
         stored.write_bytes(content[: len(content) // 2 if damage == "cut" else 0])
     else:
         place = {"first line": 3, "middle": len(content) // 2, "last byte": -1}[damage]

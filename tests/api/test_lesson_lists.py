@@ -56,11 +56,24 @@ def test_pages_of_a_list(database: Database, people: People, over: int) -> None:
 def test_search_by_name_asks_only_those_whom_the_reader_knows(
     database: Database, people: People
 ) -> None:
-    """The teacher's name leads to the lesson; it does not tell a stranger that it is there."""
+    """The teacher's name leads to the lesson, with a word of its title too; it does not tell a
+    stranger that it is there."""
+    searches = [people.teacher.name.upper(), f"{people.teacher.name} 分数", "分数 each"]
     for who, found in ((people.researcher, [people.lesson.title]), (people.stranger, [])):
         me = actor(database, who)
         with database.session(me) as session:
-            assert page(session, me, 1, q=people.teacher.name.upper())[0] == found
+            for q in searches:
+                assert page(session, me, 1, q=q)[0] == found, q
+            assert page(session, me, 1, q=f"{people.teacher.name} 语文")[0] == []
+
+
+def test_a_search_of_many_words_looks_for_eight(database: Database, people: People) -> None:
+    """Each is looked for in every lesson, so that anybody could stop the service with a hundred."""
+    me = actor(database, people.teacher)
+    with database.session(me) as session:
+        assert page(session, me, 1, q="分 分 分数 数 的 初步 认识 数的 " * 20)[1] == 1
+        assert page(session, me, 1, q="分 分数 数 的 初 步 认 识 nobody")[1] == 1
+        assert page(session, me, 1, q="分 分数 数 的 初 步 认 nobody 识")[1] == 0
 
 
 def test_a_row_says_the_newest_run_and_who_talked(database: Database, people: People) -> None:

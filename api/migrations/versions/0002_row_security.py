@@ -2,8 +2,9 @@
 
 Policies read two settings that `api.scope` makes at the start of each transaction: observer.user
 and, for the service itself, observer.system. Without either no row is seen. Every function below
-looks at its tables as the service does, and hands back identifiers only: a policy that read
-another table's rows through that table's own policies would come back to itself. The fence holds
+looks at its tables as the service does, and hands back identifiers only: a policy that reads
+another table's rows goes through that table's own policy, which must not come back to the first
+(0006 lets some do so). The fence holds
 against forgotten conditions, not against somebody who may run SQL of their own; and only for a
 role that is no superuser, which `Database.ready` sees to. ``(SELECT f())`` asks a function once
 for a statement, ``f()`` would ask it for each row.

@@ -37,9 +37,9 @@ POLICIES = {
     "run": (f"{OWNED} OR {SHARED}", OWNED),
     "figure": (f"{OWNED} OR {SHARED}", OWNED),
     "step": (
-        "EXISTS (SELECT 1 FROM run r WHERE r.id = run_id)",
+        "EXISTS (SELECT 1 FROM run r WHERE r.id = {table}.run_id)",
         "EXISTS (SELECT 1 FROM run r JOIN lesson l ON l.id = r.lesson_id"
-        f" WHERE r.id = run_id AND ({MY_LESSON}))",
+        f" WHERE r.id = {{table}}.run_id AND ({MY_LESSON}))",
     ),
     # What one owns comes from a function: the policy of lesson looks at shares.
     "share": (
