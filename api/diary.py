@@ -18,9 +18,9 @@ from sqlalchemy import update
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlmodel import Session, col, select
 
-from api import stored_files
 from api.columns import now
 from api.jobs import Options
+from api.stored_files import remove_all_unused
 from api.tables import Run, RunState, Step
 from observer.errors import ObserverError
 from observer.job import Step as Place
@@ -136,7 +136,7 @@ class Diary:
         try:
             patiently(lambda: self._write_step(stage, sha))
         except NotOurs:  # the lesson may just have been deleted: nothing of it may stay
-            remove_unused(self.database, self.storage, {sha})
+            remove_all_unused(self.database, self.storage, {sha})
             raise
 
     def _turn_to(self, stage: str) -> None:
@@ -176,19 +176,10 @@ def forget_stages(database: "Database", storage: "Storage", run_id: str) -> None
     with database.system("checkpoints of a run that is done") as session:
         steps = session.exec(select(Step).where(Step.run_id == run_id)).all()
         held = {s.sha256 for s in steps if s.sha256 is not None}
-    remove_unused(database, storage, held, besides=run_id)
+    remove_all_unused(database, storage, held, besides=run_id)
     if held:
         with database.system("checkpoints that are gone") as session:
             session.execute(update(Step).where(col(Step.run_id) == run_id).values(sha256=None))
-
-
-def remove_unused(
-    database: "Database", storage: "Storage", addresses: set[str], *, besides: str = ""
-) -> None:
-    """Remove those of the files that no row refers to, steps of the run `besides` apart."""
-    for sha in sorted(addresses):
-        with database.system("whether a stored file is still used") as session:
-            stored_files.remove_unused(session, storage, sha, besides=besides)
 
 
 class Watched:

@@ -32,13 +32,12 @@ from api.render.html import Frame, render_html
 from api.render.texts import texts
 from api.render.view import lesson_length, split_question
 from api.spliced_gzip import Part, member, part
-from api.storage import MissingContent
+from api.storage import MissingContent, Storage
 from observer.errors import Language
 from observer.observation import Observation
 from observer.report import claims
 
 if TYPE_CHECKING:
-    from api.storage import Storage
     from api.tables import Recording, Run
 
 _log = logging.getLogger("observer.reports")
@@ -92,7 +91,7 @@ def keep_pages(
     medium: str | None,
     students: Sequence[str],
     folder: Path,
-    storage: "Storage",
+    storage: Storage,
 ) -> dict[str, str]:
     """Artefact → its address in storage: charts, pages and findings in both languages.
 
@@ -162,7 +161,7 @@ def in_parts(page: str, medium: str | None, students: Sequence[str] | None) -> b
 
 
 def kept_page(
-    storage: "Storage",
+    storage: Storage,
     sha: str,
     medium: str | None,
     students: Sequence[str] | None,
@@ -200,13 +199,13 @@ def policy_of(page: str) -> str:
     return html.unescape(policy.group(1)) if policy else "default-src 'none'"
 
 
-def kept_drawings(storage: "Storage", sha: str) -> tuple[Drawing, ...]:
+def kept_drawings(storage: Storage, sha: str) -> tuple[Drawing, ...]:
     """The charts at this address."""
     with storage.open(sha) as file:
         return unpacked(file.read())
 
 
-def kept_findings(storage: "Storage", sha: str, language: Language) -> list[tuple[str, str]]:
+def kept_findings(storage: Storage, sha: str, language: Language) -> list[tuple[str, str]]:
     """As `found`, kept at this address."""
     with storage.open(sha) as file:
         told = json.loads(gzip.decompress(file.read()))

@@ -95,17 +95,26 @@ def rows_of(
     people, schools = (dict(offered.teachers), dict(offered.schools)) if offered else ({}, {})
     people |= names_of(session, {x.teacher_id for x in lessons} - people.keys())
     schools |= school_names(session, {x.school_id for x in lessons} - schools.keys())
-    return [
-        LessonRow(
-            lesson=x,
-            school=schools.get(x.school_id, ""),
-            teacher=people.get(x.teacher_id or "", ""),
-            mine=actor.user_id in (x.teacher_id, x.uploader_id),
-            run=runs.get(x.id),
-            talk=shares.get(x.id),
-        )
-        for x in lessons
-    ]
+    return [row_of(actor, x, people, schools, runs.get(x.id), shares.get(x.id)) for x in lessons]
+
+
+def row_of(
+    actor: Actor,
+    lesson: Lesson,
+    people: Mapping[str, str],
+    schools: Mapping[str, str],
+    run: NewestRun | None = None,
+    talk: tuple[float, float] | None = None,
+) -> LessonRow:
+    """The lesson with the names that `people` and `schools` have for its identifiers."""
+    return LessonRow(
+        lesson=lesson,
+        school=schools.get(lesson.school_id, ""),
+        teacher=people.get(lesson.teacher_id or "", ""),
+        mine=actor.user_id in (lesson.teacher_id, lesson.uploader_id),
+        run=run,
+        talk=talk,
+    )
 
 
 # Columns, not rows of the tables' classes: those cost ten times as much to make, and a run's hold

@@ -50,10 +50,10 @@ def outdated(site: "Site") -> list[str]:
 
 def renew(site: "Site", run_id: str) -> bool:
     """Make the report of this run anew; False when it has gone or changed meanwhile."""
-    from api.diary import remove_unused
     from api.kept_pages import KEPT, keep_pages, medium_of
     from api.lesson_report import observation_of, recording_of
     from api.masking import class_list
+    from api.stored_files import remove_all_unused
     from api.tables import Lesson, Run
 
     with site.database.system("a report of an older version") as session:
@@ -74,7 +74,7 @@ def renew(site: "Site", run_id: str) -> bool:
         if run is not None and renewed:
             run.artefacts = stays | made
     gone = before if renewed else made
-    remove_unused(site.database, site.storage, set(gone.values()))
+    remove_all_unused(site.database, site.storage, set(gone.values()))
     return renewed
 
 

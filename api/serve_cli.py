@@ -69,37 +69,36 @@ def serve(
     The first start prints a link that creates the administrator. Everything is kept in the folder
     OBSERVER_DATA (default: observer-data).
     """
-    with told_in(language_asked()):
-        from api.app import log_as_json, make_site
+    language = language_asked()
+    with told_in(language):
+        from api.app import log_as_json, opened_site
         from api.invitations import first_link
         from api.retention import Caretaker
 
         settings = _reached_at(service_settings(), host, port)
-        site = make_site(settings)
-        site.database.migrate()
-        site.jobs.prepare()
-        link = first_link(site.database, settings)
-        if link is not None:
-            typer.echo(_FIRST[language_asked()].format(link=link))
-        log_as_json()
-        web = web or min(2, os.cpu_count() or 1)
-        door = _listening(host, port)
-        commands = worker_commands(0 if no_worker else workers, device)
-        if web > 1:
-            commands += web_commands(web, door, settings)
-        # uvicorn raises the signal that ended it once more, when it has shut down
-        with (
-            door,
-            Workhouse(commands, doors=(door.fileno(),)) as house,
-            Caretaker(site),
-            suppress(KeyboardInterrupt),
-        ):
+        with opened_site(settings) as site:
+            site.database.migrate()
+            site.jobs.prepare()
+            link = first_link(site.database, settings)
+            if link is not None:
+                typer.echo(_FIRST[language].format(link=link))
+            log_as_json()
+            web = web or min(2, os.cpu_count() or 1)
+            door = _listening(host, port)
+            commands = worker_commands(0 if no_worker else workers, device)
             if web > 1:
-                house.wait()
-            else:
-                _answer(site, door)
-        site.jobs.close()
-        site.database.close()
+                commands += web_commands(web, door, settings)
+            # uvicorn raises the signal that ended it once more, when it has shut down
+            with (
+                door,
+                Workhouse(commands, doors=(door.fileno(),)) as house,
+                Caretaker(site),
+                suppress(KeyboardInterrupt),
+            ):
+                if web > 1:
+                    house.wait()
+                else:
+                    _answer(site, door)
 
 
 def _listening(host: str, port: int) -> socket.socket:

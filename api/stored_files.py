@@ -10,6 +10,7 @@ from api.scope import take_the_pen
 from api.tables import Recording, Run, Step
 
 if TYPE_CHECKING:
+    from api.db import Database
     from api.storage import Storage
 
 
@@ -27,6 +28,15 @@ def remove_unused(session: Session, storage: "Storage", sha: str, *, besides: st
     there = storage.exists(sha)
     storage.delete(sha)
     return there
+
+
+def remove_all_unused(
+    database: "Database", storage: "Storage", addresses: set[str], *, besides: str = ""
+) -> None:
+    """As `remove_unused`, each of the files in a transaction of its own."""
+    for sha in sorted(addresses):
+        with database.system("whether a stored file is still used") as session:
+            remove_unused(session, storage, sha, besides=besides)
 
 
 def hold(session: Session, sha: str) -> None:

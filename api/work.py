@@ -30,13 +30,13 @@ from api.diary import (
     forget_stages,
     own,
     patiently,
-    remove_unused,
 )
 from api.jobs import Options
 from api.masking import class_list
 from api.outputs import PLAYABLE
 from api.settings import Environment
 from api.storage import StorageAway
+from api.stored_files import remove_all_unused
 from api.tables import Figure, Lesson, Recording, Run, RunState, Step
 from api.workers import leave
 from models.hot_words import title_words
@@ -244,7 +244,7 @@ class LessonWork:
         try:
             patiently(lambda: self._finish(task, observation, artefacts))
         except NotOurs:  # the lesson may just have been deleted: nothing of it may stay
-            remove_unused(self.database, self.storage, set(artefacts.values()))
+            remove_all_unused(self.database, self.storage, set(artefacts.values()))
             raise
         patiently(lambda: self._clear_up(task.run_id))
 

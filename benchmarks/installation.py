@@ -28,7 +28,7 @@ import numpy as np
 from sqlalchemy import text
 from sqlmodel import Session, SQLModel, insert, select
 
-from api.app import make_site
+from api.app import opened_site
 from api.auth import start_session
 from api.columns import now
 from api.deps import Site
@@ -281,12 +281,10 @@ def main() -> int:
     parser = arguments(__doc__ or "")
     parser.add_argument("data", type=Path)
     given = parser.parse_args()
-    site = make_site(ServiceSettings(data=given.data, database_url=given.database))
-    with TemporaryDirectory() as folder:
+    settings = ServiceSettings(data=given.data, database_url=given.database)
+    with opened_site(settings) as site, TemporaryDirectory() as folder:
         fill(site, Path(folder), schools=given.schools, lessons=given.lessons,
              minutes=given.minutes)  # fmt: skip
-    site.jobs.close()
-    site.database.close()
     print(f"{given.lessons} lessons in {given.data}")
     return 0
 

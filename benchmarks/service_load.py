@@ -38,7 +38,7 @@ from sqlmodel import func, select
 from visitors import count_runs, crowd, told
 
 from api.access import BOTH_SCOPES
-from api.app import make_site
+from api.app import opened_site
 from api.auth import create_token
 from api.deps import Site
 from api.jobs import OPEN
@@ -161,10 +161,13 @@ def main() -> int:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     base = f"http://127.0.0.1:{port}"
-    with TemporaryDirectory() as place:
+    with (
+        TemporaryDirectory() as place,
+        opened_site(
+            ServiceSettings(data=Path(place) / "data", database_url=given.database)
+        ) as site,
+    ):
         folder = Path(place)
-        settings = ServiceSettings(data=folder / "data", database_url=given.database)
-        site = make_site(settings)
         start = time.perf_counter()
         made = fill(site, folder, schools=given.schools, lessons=given.lessons,
                     minutes=given.minutes)  # fmt: skip
@@ -181,7 +184,7 @@ def main() -> int:
             f" {os.cpu_count()} cores",
             flush=True,
         )
-        with serving(settings, port, given.web, given.working) as service:
+        with serving(site.settings, port, given.web, given.working) as service:
             while given.working and not count_runs(site, RunState.WORKING.value):
                 time.sleep(0.5)
             tally = asyncio.run(crowd(site, base, visitors, given.seconds, given.reports))
@@ -196,8 +199,6 @@ def main() -> int:
                 print(f"web process      {resident(process):.0f} MB, at most {most:.0f} MB"
                       f"  {'OVER' if most >= MEMORY else 'within'} {MEMORY:.0f}")  # fmt: skip
                 held &= most < MEMORY
-        site.jobs.close()
-        site.database.close()
     return int(not held)
 
 

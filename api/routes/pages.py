@@ -13,7 +13,7 @@ from api.columns import now
 from api.deps import Db, Language, Me, TheSite
 from api.exports import may_have_names
 from api.lesson_filters import Filters, choices, names_of, school_names
-from api.lesson_lists import SHEET, LessonRow, desk, matching
+from api.lesson_lists import SHEET, desk, matching, row_of
 from api.lesson_report import KEY_FIGURES, findings, key_figures, report_page, reported_in, runs_of
 from api.pages import Sheet, render
 from api.problems import not_found
@@ -73,13 +73,7 @@ def lesson(
     newest = runs[0] if runs else None
     reported = reported_in(runs)
     people = names_of(db, (found.teacher_id, found.uploader_id))
-    school = school_names(db, [found.school_id]).get(found.school_id, "")
-    row = LessonRow(
-        found,
-        school=school,
-        teacher=people.get(found.teacher_id or "", ""),
-        mine=me.user_id in (found.teacher_id, found.uploader_id),
-    )
+    row = row_of(me, found, people, school_names(db, [found.school_id]))
     page = render(
         request,
         "lesson",
